@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every struct and number that the eBPF programs and user space share. C# mirrors them; a test compares the two from BTF.
+ * All fields are in host byte order unless their name ends in _be.
+ */
+#ifndef PORTCULLIS_POLICY_TYPES_H
+#define PORTCULLIS_POLICY_TYPES_H
+
+#include <linux/types.h>
+
+/* Grows with every change of a struct, an encoding or the meaning of a table in this file. */
+#define PC_LAYOUT_VERSION 1
+
+enum pc_direction {
+	PC_INGRESS = 0,
+	PC_EGRESS = 1,
+};
+
+/*
+ * A table entry that refers to what comes next in the walk from an address to its class. Zero is class 0: an address
+ * that no rule distinguishes from the rest of the world.
+ */
+#define PC_REF_KIND_MASK 0xc0000000u
+#define PC_REF_CLASS 0x00000000u /* low 16 bits: the class */
+#define PC_REF_BLOCK 0x40000000u /* low 30 bits: index into blocks */
+#define PC_REF_NODE 0x80000000u /* low 30 bits: index into nodes6 */
+#define PC_REF_VALUE_MASK 0x3fffffffu
+
+/*
+ * IPv4: blocks 0 to 255 are the root, indexed by the first byte, their entries by the second. Entries of the root and of
+ * the third level are classes or further blocks. Block 256 and up are allocated.
+ */
+#define PC_ROOT4_BLOCKS 256
+
+struct pc_block {
+	__u32 ref[256];
+};
+
+/*
+ * IPv6: a path-compressed step. An address whose masked bits equal value goes on to next (a class, or a block indexed by
+ * the address byte that starts at bit shift of its high or low half); every other one has the class otherwise.
+ * Block entries are classes or further nodes. The root is pc_config.root6.
+ */
+struct pc_node6 {
+	__u64 value_high;
+	__u64 value_low;
+	__u64 mask_high;
+	__u64 mask_low;
+	__u32 otherwise; /* PC_REF_CLASS */
+	__u32 next; /* PC_REF_CLASS or PC_REF_BLOCK */
+	__u32 low; /* 1: the indexing byte is in the low half */
+	__u32 shift; /* 0, 8, .. 56 */
+};
+
+/*
+ * A verdict. Zero denies: memory that was never written never allows.
+ */
+#define PC_VERDICT_KIND_SHIFT 29
+#define PC_VERDICT_ARG_MASK 0x1fffffffu
+enum pc_verdict_kind {
+	PC_VERDICT_DENY = 0, /* arg: rule number */
+	PC_VERDICT_ALLOW = 1, /* arg: rule number, 0: no rule decided */
+	PC_VERDICT_ISOLATED = 2, /* denied by isolation, but for the endpoint's own addresses; arg: rule number */
+	PC_VERDICT_AUDIT = 3, /* allowed; would be denied by the rule arg if audit policies were enforced */
+	PC_VERDICT_PORTS = 4, /* arg: index of a port list's header in ports */
+};
+
+/*
+ * A port list: a header whose start is the number of entries that follow, then the entries with ascending start, the
+ * first of them 0. The verdict of a key is that of the last entry whose start is not above it. Keys are
+ * transport << 16 | destination port; entry verdicts are never PC_VERDICT_PORTS.
+ */
+enum pc_transport {
+	PC_TRANSPORT_TCP = 0,
+	PC_TRANSPORT_UDP = 1,
+	PC_TRANSPORT_SCTP = 2,
+	PC_TRANSPORT_OTHER = 3, /* every other protocol, port 0 */
+};
+
+struct pc_port_entry {
+	__u32 start;
+	__u32 verdict;
+};
+
+/* Rows per (rule set), pages per 256 classes. Row 0 is never used: an endpoint's direction with row 0 is not policed. */
+struct pc_row {
+	__u32 page[256];
+};
+
+struct pc_page {
+	__u32 verdict[256];
+};
+
+#define PC_ENDPOINT_PRESENT 0x1u
+#define PC_ENDPOINT_SELF 0x2u /* the interface is the machine's own: TC ingress is the workload's ingress */
+#define PC_ENDPOINT_CHECK_SOURCE 0x4u /* only the own addresses may be sent from */
+#define PC_ENDPOINT_MORE_ADDRESSES 0x8u /* own addresses beyond the first of each family are in own_addresses */
+#define PC_ENDPOINT_HAS_IP4 0x10u
+#define PC_ENDPOINT_HAS_IP6 0x20u
+
+/* By interface index. One cache line. rows is written with one 8-byte store: both directions switch together. */
+struct pc_endpoint {
+	__u32 rows[2]; /* by enum pc_direction; 0: not policed */
+	__u32 flags;
+	__u32 ip4_be;
+	__u8 ip6[16]; /* network order */
+	__u32 pad[8];
+};
+
+struct pc_own_address_key {
+	__u32 ifindex;
+	__u8 address[16]; /* network order; IPv4 as ::ffff:a.b.c.d */
+};
+
+#define PC_CONFIG_KEEP_ESTABLISHED 0x1u
+
+struct pc_config {
+	__u32 layout; /* PC_LAYOUT_VERSION */
+	__u32 flags;
+	__u32 root6; /* PC_REF_* */
+	__u32 pad;
+};
+
+#endif

@@ -101,13 +101,16 @@ public sealed class NetworkNamespace : IDisposable
         }
     }
 
-    /// <summary>Removes the namespace.</summary>
+    /// <summary>Removes the namespace, unless somebody else already did.</summary>
     public void Dispose()
     {
         if (!_handle.IsClosed)
         {
             _handle.Dispose();
-            Delete(Name);
+            if (File.Exists(Path.Combine(Folder, Name)))
+            {
+                Delete(Name);
+            }
         }
     }
 }

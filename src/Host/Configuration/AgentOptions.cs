@@ -2,21 +2,9 @@ using System.Net;
 using Microsoft.Extensions.Logging;
 using Portcullis.Datapaths;
 using Portcullis.Net;
+using Portcullis.Policy;
 
 namespace Portcullis.Host.Configuration;
-
-/// <summary>What policies do to pods that none selects, and whether they are enforced at all.</summary>
-internal enum EnforcementMode
-{
-    /// <summary>A pod no policy selects is open.</summary>
-    Standard,
-
-    /// <summary>Every known pod is isolated and unknown pod interfaces are closed.</summary>
-    Strict,
-
-    /// <summary>Every policy only reports.</summary>
-    Audit,
-}
 
 /// <summary>The whole configuration, validated.</summary>
 internal sealed record AgentOptions(

@@ -4,6 +4,7 @@ using System.Text;
 using Microsoft.Extensions.Logging;
 using Portcullis.Datapaths;
 using Portcullis.Net;
+using Portcullis.Policy;
 
 namespace Portcullis.Host.Configuration;
 

@@ -75,15 +75,17 @@ internal sealed partial class EnforcementLoop
 
     private async Task<ApplyResult> InstallAsync(IDatapath next)
     {
-        var changes = _resolver.Resolve(_compiler.Snapshot(_status.Revision), Volatile.Read(ref _links));
+        _replace = true;
+        var changes = _resolver.Resolve(Compile(), Volatile.Read(ref _links));
         try
         {
-            return await next.ApplyAsync(changes, CancellationToken.None);
+            var result = await next.ApplyAsync(changes, CancellationToken.None);
+            _replace = false;
+            return result;
         }
         catch (DatapathException exception)
         {
-            // The present datapath may not have been told what this snapshot holds.
-            _replace = true;
+            // The present datapath may not have been told what this snapshot holds: it stays marked for replacement.
             await next.CleanupAsync(allInstances: false, CancellationToken.None);
             throw new CommandException(ExitCode.Failure, [$"datapath {next.Name} could not take over: {exception.Message}"]);
         }

@@ -240,8 +240,7 @@ internal sealed partial class EnforcementLoop
         }
 
         var isFirst = !_status.Applied && _failure is null;
-        var compiled = _replace ? _compiler.Snapshot(_status.Revision) : _compiler.Flush(_status.Revision);
-        var changes = _resolver.Resolve(compiled, links);
+        var changes = _resolver.Resolve(Compile(), links);
         if (changes.IsEmpty && ReferenceEquals(links, _resolvedLinks) && _status.AppliedRevision == _status.Revision)
         {
             return;
@@ -266,6 +265,12 @@ internal sealed partial class EnforcementLoop
             LogFirstApplyFailed(_datapath.Name, exception);
             throw new CommandException(ExitCode.Failure, [$"datapath {_datapath.Name} could not enforce the first state: {exception.Message}"]);
         }
+    }
+
+    private ChangeSet Compile()
+    {
+        var changes = _compiler.Flush(_status.Revision);
+        return _replace ? _compiler.Snapshot(_status.Revision) : changes;
     }
 
     private void Succeeded(LinkTable links)
@@ -311,15 +316,16 @@ internal sealed partial class EnforcementLoop
 
     private void Publish()
     {
+        var compiled = _compiler.Metrics;
         ImmutableArray<Finding> failure = _failure is null ? [] : [_failure];
         _status = _status with
         {
             Endpoints = _resolver.WorkloadCount,
             EndpointsWithoutInterface = _resolver.Endpoints.Values.Count(endpoint => endpoint.Link is null),
-            Policies = _compiler.PolicyCount,
-            PeerSets = _compiler.PeerSetCount,
-            RuleSets = _compiler.RuleSetCount,
-            Problems = [.. failure, .. _sourceProblems, .. _compiler.Problems, .. _resolver.Problems, .. _applyProblems],
+            Policies = compiled.Policies,
+            PeerSets = compiled.PeerSets,
+            RuleSets = compiled.RuleSets,
+            Problems = [.. failure, .. _sourceProblems, .. _resolver.Problems, .. _applyProblems],
         };
         Status.Publish(_status);
     }

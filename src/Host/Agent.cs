@@ -2,13 +2,12 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Portcullis.Datapaths;
 using Portcullis.Host.Api;
 using Portcullis.Host.Configuration;
 using Portcullis.Host.Enforcement;
@@ -16,7 +15,6 @@ using Portcullis.Host.Links;
 using Portcullis.Host.Metrics;
 using Portcullis.Host.Plugins;
 using Portcullis.Plugins;
-using Portcullis.Sources;
 
 namespace Portcullis.Host;
 
@@ -34,7 +32,7 @@ internal static partial class Agent
         using var logging = AgentLogging.Create(options.Logging);
         var logger = logging.CreateLogger(typeof(Agent).FullName!);
         var metrics = new AgentMetrics();
-        await using var plugins = PluginSetup.Load(configuration, logging, metrics);
+        await using var plugins = PluginSetup.Load(configuration, logging, metrics, requireChosen: true);
         LogPlugins(logger, plugins);
         var source = PluginSetup.CreateSource(plugins, options.Source.Plugin);
         var (datapath, choice) = await DatapathSelection.ChooseAsync(plugins, options.Datapath.Plugin, cancellationToken);
@@ -43,7 +41,9 @@ internal static partial class Agent
         using var links = LinkWatcher.Start();
         var loop = new EnforcementLoop(
             source, datapath, choice, links.Current, options, metrics, TimeProvider.System, logging.CreateLogger<EnforcementLoop>());
-        await using var app = Build(loop, plugins, options, metrics, logging);
+        using var flows = new FlowHub(() => loop.Datapath, logging.CreateLogger<FlowHub>());
+        await using var app = Build(options, logging);
+        Route(app, new AdminApi(loop, flows, plugins, options, app.Lifetime), new ProbeApi(loop, flows, metrics));
         await StartAsync(app, options, cancellationToken);
         LogStarted(logger, options.Node.Name, options.Node.Instance, options.Source.Plugin, options.Api.Socket);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, app.Lifetime.ApplicationStopping);
@@ -57,8 +57,7 @@ internal static partial class Agent
         }
     }
 
-    private static WebApplication Build(
-        EnforcementLoop loop, PluginCatalog plugins, AgentOptions options, AgentMetrics metrics, ILoggerFactory logging)
+    private static WebApplication Build(AgentOptions options, ILoggerFactory logging)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddSingleton(logging);
@@ -74,15 +73,13 @@ internal static partial class Agent
                 kestrel.Listen(endpoint);
             }
         });
-        var app = builder.Build();
-        var flows = new FlowHub(() => loop.Datapath, logging.CreateLogger<FlowHub>());
-        var admin = new AdminApi(loop, flows, plugins, options, app.Lifetime);
-        var probes = new ProbeApi(loop, flows, metrics);
-        app.Run(context => context.Features.Get<IConnectionEndPointFeature>()?.LocalEndPoint is UnixDomainSocketEndPoint
+        return builder.Build();
+    }
+
+    private static void Route(WebApplication app, AdminApi admin, ProbeApi probes) => app.Run(context =>
+        context.Features.Get<IConnectionEndPointFeature>()?.LocalEndPoint is UnixDomainSocketEndPoint
             ? admin.HandleAsync(context)
             : probes.HandleAsync(context));
-        return app;
-    }
 
     private static Socket Bind(EndPoint endpoint)
     {

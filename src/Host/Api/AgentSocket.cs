@@ -51,7 +51,7 @@ internal static class AgentSocket
         }
         catch (SocketException exception) when (exception.SocketErrorCode is SocketError.ConnectionRefused or SocketError.AddressNotAvailable)
         {
-            return (File.GetAttributes(path) & FileAttributes.Directory) != 0 || new FileInfo(path) is { Length: > 0 }
+            return Directory.Exists(path) || new FileInfo(path).Length > 0
                 ? throw new CommandException(ExitCode.Usage, [$"{path} is not a socket: remove it or set api.socket"])
                 : false;
         }

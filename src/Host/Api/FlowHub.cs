@@ -11,7 +11,7 @@ namespace Portcullis.Host.Api;
 /// Hands the datapath's verdict events to everybody who follows them. The datapath is asked only while somebody does, so that
 /// without followers flows cost nothing.
 /// </summary>
-internal sealed partial class FlowHub(Func<IDatapath> datapath, ILogger<FlowHub> logger)
+internal sealed partial class FlowHub(Func<IDatapath> datapath, ILogger<FlowHub> logger) : IDisposable
 {
     /// <summary>Events a slow follower may be behind before it loses some.</summary>
     private const int Backlog = 4096;
@@ -44,6 +44,15 @@ internal sealed partial class FlowHub(Func<IDatapath> datapath, ILogger<FlowHub>
         }
     }
 
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            StopReading();
+        }
+    }
+
     private void Join(Channel<FlowEvent> channel)
     {
         lock (_lock)
@@ -52,7 +61,7 @@ internal sealed partial class FlowHub(Func<IDatapath> datapath, ILogger<FlowHub>
             if (_reading is null)
             {
                 _reading = new CancellationTokenSource();
-                _ = ReadAsync(_reading);
+                _ = ReadAsync(_reading.Token);
             }
         }
     }
@@ -64,18 +73,24 @@ internal sealed partial class FlowHub(Func<IDatapath> datapath, ILogger<FlowHub>
             _followers = _followers.Remove(channel);
             if (_followers.IsEmpty)
             {
-                _reading?.Cancel();
-                _reading = null;
+                StopReading();
             }
         }
     }
 
-    private async Task ReadAsync(CancellationTokenSource reading)
+    private void StopReading()
+    {
+        _reading?.Cancel();
+        _reading?.Dispose();
+        _reading = null;
+    }
+
+    private async Task ReadAsync(CancellationToken cancellationToken)
     {
         Exception? failure = null;
         try
         {
-            await foreach (var flow in datapath().WatchFlowsAsync(reading.Token))
+            await foreach (var flow in datapath().WatchFlowsAsync(cancellationToken))
             {
                 foreach (var follower in _followers)
                 {
@@ -83,7 +98,7 @@ internal sealed partial class FlowHub(Func<IDatapath> datapath, ILogger<FlowHub>
                 }
             }
         }
-        catch (OperationCanceledException) when (reading.IsCancellationRequested)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             return;
         }
@@ -93,15 +108,21 @@ internal sealed partial class FlowHub(Func<IDatapath> datapath, ILogger<FlowHub>
             LogFailed(exception);
             failure = exception;
         }
-        finally
-        {
-            reading.Dispose();
-        }
 
+        Complete(failure, cancellationToken);
+    }
+
+    private void Complete(Exception? failure, CancellationToken reading)
+    {
         lock (_lock)
         {
+            if (reading.IsCancellationRequested)
+            {
+                return;
+            }
+
             // Those who follow from now on start a reading of their own.
-            _reading = ReferenceEquals(_reading, reading) ? null : _reading;
+            StopReading();
             foreach (var follower in _followers)
             {
                 follower.Writer.TryComplete(failure);

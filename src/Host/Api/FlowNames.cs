@@ -29,8 +29,8 @@ internal sealed class FlowNames
     /// <summary>The event as scripts see it.</summary>
     public FlowDto Describe(FlowEvent flow)
     {
-        NamespacedName? source = flow.Direction == Direction.Egress ? flow.Workload : Owner(flow.Source);
-        NamespacedName? destination = flow.Direction == Direction.Ingress ? flow.Workload : Owner(flow.Destination);
+        var source = flow.Direction == Direction.Egress ? flow.Workload : Owner(flow.Source);
+        var destination = flow.Direction == Direction.Ingress ? flow.Workload : Owner(flow.Destination);
         return new FlowDto(
             flow.Time,
             flow.Direction == Direction.Ingress ? "ingress" : "egress",

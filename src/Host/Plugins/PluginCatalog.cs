@@ -17,6 +17,9 @@ internal sealed class PluginCatalog : IAsyncDisposable
     /// <summary>The folder they were looked for in.</summary>
     public string Path { get; }
 
+    /// <summary>Whether that folder exists.</summary>
+    public bool IsFolderThere { get; private init; }
+
     /// <summary>What became of each, in order of their folders.</summary>
     public IReadOnlyList<PluginReport> Reports => [.. _plugins.Select(plugin => plugin.Report)];
 
@@ -44,7 +47,7 @@ internal sealed class PluginCatalog : IAsyncDisposable
         }
 
         var folders = Directory.GetDirectories(path).Order(StringComparer.Ordinal);
-        return new PluginCatalog(path, [.. folders.Select(folder => Plugin.Load(folder, host, configuration, errors))]);
+        return new PluginCatalog(path, [.. folders.Select(folder => Plugin.Load(folder, host, configuration, errors))]) { IsFolderThere = true };
     }
 
     /// <summary>Finds a plugin that loaded.</summary>

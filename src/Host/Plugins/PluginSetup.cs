@@ -9,15 +9,19 @@ namespace Portcullis.Host.Plugins;
 /// <summary>Loads the plugins of a configuration and reports everything that is wrong with either, at once.</summary>
 internal static class PluginSetup
 {
-    /// <summary>Loads every plugin; those that configuration names must be there.</summary>
+    /// <summary>Loads every plugin.</summary>
+    /// <param name="configuration">The configuration.</param>
+    /// <param name="logging">Where plugins log.</param>
+    /// <param name="metrics">Where datapaths are measured.</param>
+    /// <param name="requireChosen">Whether the plugins that configuration chooses must be among them, as for an agent.</param>
     /// <exception cref="CommandException">The configuration is wrong; it lists every error.</exception>
-    public static PluginCatalog Load(AgentConfiguration configuration, ILoggerFactory logging, AgentMetrics metrics)
+    public static PluginCatalog Load(AgentConfiguration configuration, ILoggerFactory logging, AgentMetrics metrics, bool requireChosen)
     {
         var options = configuration.Options;
         var errors = new List<string>();
         var services = new PluginHostServices(logging, TimeProvider.System, options.DatapathSettings, metrics);
         var catalog = PluginCatalog.Load(options.Plugins.Path, services, configuration.Root, errors);
-        if (errors.Count == 0 || catalog.Reports.Count > 0)
+        if (requireChosen && catalog.IsFolderThere)
         {
             Require(catalog, PluginKind.Source, options.Source.Plugin, errors);
             Require(catalog, PluginKind.Datapath, options.Datapath.Plugin, errors);

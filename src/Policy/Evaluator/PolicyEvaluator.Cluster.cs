@@ -67,8 +67,9 @@ public sealed partial class PolicyEvaluator
         }
 
         var byNodeAndNetworkOnly = sparesNode && rule.Action == RuleAction.Deny;
-        var matches = rule.Peers.Any(peer => !(byNodeAndNetworkOnly && peer.Pods is not null) && Matches(peer, packet))
-            && (rule.Ports is not { } ports || ports.Any(port => Matches(port, packet)));
+        var matches = rule.Peers.Any(peer => !(byNodeAndNetworkOnly && peer.Pods is not null)
+            && Matches(peer, packet)
+            && (rule.Ports is not { } ports || ports.Any(port => Matches(port, peer, packet))));
         return matches ? rule.Action : null;
     }
 
@@ -96,7 +97,7 @@ public sealed partial class PolicyEvaluator
             || (peer.Networks is { } networks && networks.Any(network => network.Contains(address)));
     }
 
-    private static bool Matches(ClusterPolicyPort port, Packet packet)
+    private static bool Matches(ClusterPolicyPort port, ClusterPolicyPeer peer, Packet packet)
     {
         if (packet.Probe.Protocol is not { } protocol || (port.Protocol is { } wanted && wanted != protocol))
         {
@@ -105,7 +106,8 @@ public sealed partial class PolicyEvaluator
 
         if (port.NamedPort is { } name)
         {
-            return Serves(packet.Destination, name, protocol, packet.Probe.Port);
+            // Nodes serve no names.
+            return peer.Nodes is null && Serves(packet.Destination, name, protocol, packet.Probe.Port);
         }
 
         return port.First is not { } first || (packet.Probe.Port >= first && packet.Probe.Port <= (port.Last ?? first));

@@ -16,7 +16,7 @@ public sealed record ManifestSet(ImmutableArray<Resource> Resources, ImmutableAr
         var resources = new List<Resource>();
         foreach (var file in ManifestPaths.Expand(paths, findings))
         {
-            var read = ReadFile(file);
+            var read = ReadFile(file, file);
             resources.AddRange(read.Resources);
             findings.AddRange(read.Findings);
         }
@@ -26,12 +26,14 @@ public sealed record ManifestSet(ImmutableArray<Resource> Resources, ImmutableAr
     }
 
     /// <summary>Reads one file; when it cannot be opened, that is its only finding.</summary>
-    public static ManifestFile ReadFile(string file)
+    /// <param name="path">Where it is.</param>
+    /// <param name="file">The path as it shall stand in positions.</param>
+    public static ManifestFile ReadFile(string path, string file)
     {
         try
         {
             // One byte more than allowed is enough to say that it is too much.
-            using var stream = File.OpenRead(file);
+            using var stream = File.OpenRead(path);
             var length = (int)Math.Min(stream.Length, ManifestReader.MaxFileBytes + 1);
             var content = new byte[length];
             var read = stream.ReadAtLeast(content, length, throwOnEndOfStream: false);

@@ -32,6 +32,9 @@ public sealed class World
         _nodes = Nodes.ToFrozenDictionary(item => item.Name);
     }
 
+    /// <summary>Every Namespace object, in no particular order.</summary>
+    public ImmutableArray<Namespace> Namespaces => _namespaces.Values;
+
     /// <summary>Every workload, by namespace and name.</summary>
     public ImmutableArray<Workload> Workloads { get; }
 

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using CsCheck;
 using Portcullis.Net;
 using Portcullis.Policy.Evaluator;
@@ -43,7 +44,7 @@ public sealed class CompilerPropertyTests
             threads: 2);
 
     private static string Print((PolicyOptions Options, Resource[] Resources) world) =>
-        world.Options + "\n" + string.Join('\n', world.Resources.Select(resource => resource.ToString()));
+        world.Options + "\n" + string.Join('\n', world.Resources.Select(resource => JsonSerializer.Serialize(resource, resource.GetType())));
 
     private static void CheckVerdicts(Compiled compiled, PolicyEvaluator evaluator, PolicyOptions options)
     {

@@ -52,8 +52,8 @@ internal sealed unsafe class BpfObject : IDisposable
         BpfException.Check(LibBpf.bpf_map__set_max_entries(FindMap(map), (uint)entries), $"sizing table {map}");
 
     /// <summary>Uses an existing map instead of creating one. Before <see cref="Load"/>.</summary>
-    public void Reuse(string map, FdHandle existing) =>
-        BpfException.Check(LibBpf.bpf_map__reuse_fd(FindMap(map), existing.Fd), $"reusing table {map}");
+    public void Reuse(string map, int existing) =>
+        BpfException.Check(LibBpf.bpf_map__reuse_fd(FindMap(map), existing), $"reusing table {map}");
 
     /// <summary>Creates the maps and has the kernel verify the programs.</summary>
     /// <exception cref="BpfLoadException">A program was refused.</exception>

@@ -6,7 +6,8 @@ internal static class BpfPin
     /// <summary>Gives an object a name, taking it from whatever had it in one step.</summary>
     public static void Replace(int fd, string path)
     {
-        var next = path + ".next";
+        // The BPF file system takes no dots in names.
+        var next = path + "_next";
         File.Delete(next);
         BpfException.Check(LibBpf.bpf_obj_pin(fd, next), $"pinning {path}");
         File.Move(next, path, overwrite: true);

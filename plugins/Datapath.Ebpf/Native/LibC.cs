@@ -35,4 +35,17 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library, SetLastError = true), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial nint recv(int fd, void* buffer, nuint length, int flags);
+
+    [LibraryImport(Library, SetLastError = true), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial if_nameindex_entry* if_nameindex();
+
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial void if_freenameindex(if_nameindex_entry* entries);
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct if_nameindex_entry
+    {
+        public uint index;
+        public byte* name;
+    }
 }

@@ -10,14 +10,11 @@ internal sealed unsafe class EbpfGeneration : IDisposable
     private readonly BpfObject _object;
     private readonly MappedTables _tables;
 
-    private EbpfGeneration(BpfObject loaded, TableCapacities capacities)
+    private EbpfGeneration(BpfObject loaded)
     {
         _object = loaded;
         _tables = new MappedTables(loaded);
-        Capacities = capacities;
     }
-
-    public TableCapacities Capacities { get; }
 
     public MappedTables Tables => _tables;
 
@@ -27,15 +24,16 @@ internal sealed unsafe class EbpfGeneration : IDisposable
 
     /// <summary>Loads programs and empty tables, with the permits that an earlier generation left.</summary>
     /// <param name="capacities">Table sizes.</param>
+    /// <param name="endpoints">The number of interface indexes.</param>
     /// <param name="flags">Settings.</param>
     /// <param name="paths">Where the permits of an earlier generation may be pinned; null: none.</param>
     /// <param name="events">The ring of an earlier generation of this process; null: a new one.</param>
-    public static EbpfGeneration Load(TableCapacities capacities, PcConfigFlags flags, EbpfPaths? paths, int? events = null)
+    public static EbpfGeneration Load(TableCapacities capacities, int endpoints, PcConfigFlags flags, EbpfPaths? paths, int? events = null)
     {
         var opened = BpfObject.Open("policy.bpf.o");
         try
         {
-            opened.Resize("pc_endpoints", capacities.Endpoints);
+            opened.Resize("pc_endpoints", endpoints);
             opened.Resize("pc_blocks", capacities.Blocks);
             opened.Resize("pc_nodes6", capacities.Nodes6);
             opened.Resize("pc_rows", capacities.Rows);
@@ -55,7 +53,7 @@ internal sealed unsafe class EbpfGeneration : IDisposable
             }
 
             opened.Load();
-            var generation = new EbpfGeneration(opened, capacities);
+            var generation = new EbpfGeneration(opened);
             *generation._tables.Config = new PcConfig { Layout = Pc.LayoutVersion, Flags = (uint)flags, Seed = seed };
             return generation;
         }
@@ -139,7 +137,8 @@ internal sealed unsafe class EbpfGeneration : IDisposable
     private static TwoWords NewSeed()
     {
         TwoWords seed = default;
-        RandomNumberGenerator.Fill(System.Runtime.InteropServices.MemoryMarshal.AsBytes<ulong>(seed));
+        Span<ulong> words = seed;
+        RandomNumberGenerator.Fill(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words));
         return seed;
     }
 

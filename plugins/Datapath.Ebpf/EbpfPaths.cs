@@ -28,5 +28,5 @@ internal sealed class EbpfPaths(string root, string instance)
 
     /// <summary>Whether the BPF file system is mounted where it belongs.</summary>
     public static bool IsMounted() =>
-        File.ReadLines("/proc/self/mounts").Select(line => line.Split(' ')).Any(fields => fields is [_, FileSystem, "bpf", ..]);
+        File.ReadLines("/proc/thread-self/mounts").Select(line => line.Split(' ')).Any(fields => fields is [_, FileSystem, "bpf", ..]);
 }

@@ -36,10 +36,10 @@ internal sealed record InterfacePlan(
         }
 
         var flags = PcEndpointFlags.Present
-            | (isSelf ? PcEndpointFlags.Self : 0)
-            | (checkSource ? PcEndpointFlags.CheckSource : 0)
-            | (endpoint.Addresses.Any(address => address.Family == IpFamily.IPv4) ? PcEndpointFlags.HasIp4 : 0)
-            | (endpoint.Addresses.Any(address => address.Family == IpFamily.IPv6) ? PcEndpointFlags.HasIp6 : 0);
+            | (isSelf ? PcEndpointFlags.Self : PcEndpointFlags.None)
+            | (checkSource ? PcEndpointFlags.CheckSource : PcEndpointFlags.None)
+            | (endpoint.Addresses.Any(address => address.Family == IpFamily.IPv4) ? PcEndpointFlags.HasIp4 : PcEndpointFlags.None)
+            | (endpoint.Addresses.Any(address => address.Family == IpFamily.IPv6) ? PcEndpointFlags.HasIp6 : PcEndpointFlags.None);
         ulong ingress = endpoint.Ingress is { } into ? rowOf(into) : 0;
         ulong egress = endpoint.Egress is { } from ? rowOf(from) : 0;
         var plan = new InterfacePlan(link.Index, link.Name, endpoint.Workload, ingress | (egress << 32), flags, endpoint.Addresses);

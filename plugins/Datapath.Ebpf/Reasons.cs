@@ -39,4 +39,23 @@ internal static class Reasons
         PcReason.Audit => FlowVerdict.AuditDeny,
         _ => FlowVerdict.Deny,
     };
+
+    /// <summary>What <see cref="PcCounter"/>s by direction and reason say, leaving out what never happened.</summary>
+    public static List<PacketCounter> Count(ReadOnlySpan<PcCounter> counters)
+    {
+        var counts = new List<PacketCounter>();
+        foreach (var direction in Enum.GetValues<Direction>())
+        {
+            foreach (var reason in Enum.GetValues<PcReason>())
+            {
+                var counter = counters[((int)direction * Pc.Reasons) + (int)reason];
+                if (counter.Packets > 0)
+                {
+                    counts.Add(new PacketCounter(direction, Verdict(reason), Name(reason), (long)counter.Packets, (long)counter.Bytes));
+                }
+            }
+        }
+
+        return counts;
+    }
 }

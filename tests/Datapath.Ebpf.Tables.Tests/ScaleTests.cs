@@ -20,14 +20,16 @@ public sealed class ScaleTests(ITestOutputHelper output)
     {
         var hosts = Hosts(family, Count, 0);
         var others = Hosts(family, Count, 1);
+        var additions = Deltas(hosts, [], setsPerHost);
+        var replacements = Deltas(others, hosts, setsPerHost);
         for (var round = 0; round < 3; round++)
         {
             using var tables = new TestTables(blocks: 8192, rows: 1024, pages: 8192);
             var lowering = new RuleLowering(tables);
             lowering.Apply(Rules(100, setsPerHost * 20) with { PeerSets = Deltas([], [], setsPerHost) });
             lowering.Complete();
-            Measure($"{family}: {Count} hosts in {setsPerHost} sets each added", () => Apply(lowering, Deltas(hosts, [], setsPerHost)));
-            Measure($"{family}: {Count} hosts in {setsPerHost} sets each replaced by others", () => Apply(lowering, Deltas(others, hosts, setsPerHost)));
+            Measure($"{family}: {Count} hosts in {setsPerHost} sets each added", () => Apply(lowering, additions));
+            Measure($"{family}: {Count} hosts in {setsPerHost} sets each replaced by others", () => Apply(lowering, replacements));
             Measure($"{family}: written again into a new generation", () =>
             {
                 using var again = new TestTables(blocks: 8192, rows: 1024, pages: 8192);

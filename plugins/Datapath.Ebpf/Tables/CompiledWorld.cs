@@ -72,10 +72,7 @@ internal sealed class CompiledWorld
             }
         }
 
-        foreach (var change in batch.InOrder())
-        {
-            Apply(change);
-        }
+        batch.ForEach(Apply);
 
         foreach (var ruleSet in changes.RuleSets)
         {

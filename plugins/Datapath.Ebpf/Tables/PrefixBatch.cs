@@ -19,6 +19,8 @@ internal readonly record struct PrefixChange(PrefixBits Prefix, PeerSet Set, boo
 /// <summary>The changes of all peer sets of one change set, put into an order in which neighbours in the trie are neighbours.</summary>
 internal sealed class PrefixBatch(int capacity)
 {
+    public delegate void Apply(in PrefixChange change);
+
     private readonly PrefixChange[] _changes = new PrefixChange[capacity];
     private readonly ulong[] _keys = new ulong[capacity];
     private int _count;
@@ -32,7 +34,8 @@ internal sealed class PrefixBatch(int capacity)
         _keys[_count++] = bits.Length <= 64 ? bits.High : bits.Low;
     }
 
-    public IEnumerable<PrefixChange> InOrder()
+    /// <summary>Calls <paramref name="apply"/> with each change.</summary>
+    public void ForEach(Apply apply)
     {
         var order = new int[_count];
         for (var i = 0; i < order.Length; i++)
@@ -41,6 +44,9 @@ internal sealed class PrefixBatch(int capacity)
         }
 
         _keys.AsSpan(0, _count).Sort(order.AsSpan());
-        return order.Select(index => _changes[index]);
+        foreach (var index in order)
+        {
+            apply(in _changes[index]);
+        }
     }
 }

@@ -91,6 +91,7 @@ internal static class CommandLine
         root.Subcommands.Add(DatapathCommand.Create(environment));
         root.Subcommands.Add(PluginsCommand.Create(environment));
         root.Subcommands.Add(CleanupCommand.Create(environment));
+        root.Subcommands.Add(DemoCommand.Create());
         return root;
     }
 }

@@ -20,8 +20,7 @@ internal static unsafe partial class LibC
     internal const short POLLIN = 1;
     internal const int EFD_CLOEXEC = 0x80000;
     internal const int CLONE_NEWNET = 0x40000000;
-    internal const int LOCK_EX = 2;
-    internal const int LOCK_NB = 4;
+    internal const int SIGTERM = 15;
     internal const int EINTR = 4;
     internal const int EAGAIN = 11;
     internal const int ENOBUFS = 105;
@@ -73,7 +72,7 @@ internal static unsafe partial class LibC
     internal static partial int setns(SafeFileHandle fd, int type);
 
     [LibraryImport(Library, SetLastError = true)]
-    internal static partial int flock(SafeFileHandle fd, int operation);
+    internal static partial int kill(int process, int signal);
 
     [LibraryImport(Library)]
     internal static partial uint geteuid();

@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
@@ -77,7 +76,7 @@ internal static partial class Agent
     }
 
     private static void Route(WebApplication app, AdminApi admin, ProbeApi probes) => app.Run(context =>
-        context.Features.Get<IConnectionEndPointFeature>()?.LocalEndPoint is UnixDomainSocketEndPoint
+        context.Connection.LocalIpAddress is null
             ? admin.HandleAsync(context)
             : probes.HandleAsync(context));
 

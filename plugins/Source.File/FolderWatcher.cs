@@ -87,7 +87,7 @@ internal sealed class FolderWatcher : IDisposable
     {
         lock (_lock)
         {
-            _writing[realPath] = _time.GetTimestamp();
+            NoteWriter(realPath);
         }
     }
 
@@ -259,17 +259,24 @@ internal sealed class FolderWatcher : IDisposable
         }
         else if ((mask & LibC.IN_MODIFY) != 0)
         {
-            _writing[path] = _time.GetTimestamp();
+            NoteWriter(path);
         }
         else if ((mask & LibC.IN_CREATE) != 0 && new FileInfo(path).LinkTarget is null && FileStamp.Of(path, out _) is { IsRegular: true, IsLinked: false })
         {
             // Its writer has it open; links have no writer.
-            _writing[path] = _time.GetTimestamp();
+            NoteWriter(path);
         }
         else
         {
             Wake();
         }
+    }
+
+    /// <summary>Starts the pause after which the file is read even if it is not closed; the waiter has to know of it.</summary>
+    private void NoteWriter(string path)
+    {
+        _writing[path] = _time.GetTimestamp();
+        _signal.Writer.TryWrite(true);
     }
 
     private void Save(string path)

@@ -73,10 +73,10 @@ internal ref struct JsonTreeReader
         {
             JsonTokenType.StartObject => ReadMapping(depth, line, column),
             JsonTokenType.StartArray => ReadSequence(depth, line, column),
-            JsonTokenType.String => ManifestNode.Scalar(NodeKind.String, _reader.GetString()!, line, column),
-            JsonTokenType.True => ManifestNode.Scalar(NodeKind.Boolean, "true", line, column),
-            JsonTokenType.False => ManifestNode.Scalar(NodeKind.Boolean, "false", line, column),
-            JsonTokenType.Null => ManifestNode.Scalar(NodeKind.Null, string.Empty, line, column),
+            JsonTokenType.String => ManifestNode.Scalar(NodeKind.String, _reader.GetString()!, null, line, column),
+            JsonTokenType.True => ManifestNode.Scalar(NodeKind.Boolean, "true", null, line, column),
+            JsonTokenType.False => ManifestNode.Scalar(NodeKind.Boolean, "false", null, line, column),
+            JsonTokenType.Null => ManifestNode.Scalar(NodeKind.Null, string.Empty, null, line, column),
             _ => ReadNumber(line, column),
         };
     }
@@ -84,7 +84,7 @@ internal ref struct JsonTreeReader
     private readonly ManifestNode ReadNumber(int line, int column)
     {
         var text = System.Text.Encoding.ASCII.GetString(_reader.ValueSpan);
-        return ManifestNode.Scalar(text.AsSpan().ContainsAny(".eE") ? NodeKind.Float : NodeKind.Integer, text, line, column);
+        return ManifestNode.Scalar(text.AsSpan().ContainsAny(".eE") ? NodeKind.Float : NodeKind.Integer, text, null, line, column);
     }
 
     private ManifestNode ReadSequence(int depth, int line, int column)

@@ -32,16 +32,23 @@ internal sealed class YamlTreeReader
         }
         catch (YamlException exception)
         {
-            throw new ManifestSyntaxException(
-                (int)exception.Start.Line + lineOffset, (int)exception.Start.Column, Text.OneLine(exception.Message));
+            var (line, column) = Clamp(text, exception.Start);
+            throw new ManifestSyntaxException(line + lineOffset, column, Text.OneLine(exception.Message));
         }
         catch (Exception exception) when (exception is not (ManifestSyntaxException or OutOfMemoryException))
         {
             // The parser lets some malformed input through to exceptions of its internals; to the author it is a syntax error.
-            var mark = reader._parser.Current?.End ?? Mark.Empty;
-            throw new ManifestSyntaxException(
-                (int)mark.Line + lineOffset, (int)mark.Column, $"cannot be read as YAML ({Text.OneLine(exception.Message)})");
+            var (line, column) = Clamp(text, reader._parser.Current?.End ?? Mark.Empty);
+            throw new ManifestSyntaxException(line + lineOffset, column, $"cannot be read as YAML ({Text.OneLine(exception.Message)})");
         }
+    }
+
+    /// <summary>The parser places what is missing at the end behind the last line.</summary>
+    private static (int Line, int Column) Clamp(string text, Mark mark)
+    {
+        var body = text.AsSpan().TrimEnd("\r\n");
+        var lines = 1 + body.Count('\n');
+        return mark.Line <= lines ? ((int)mark.Line, (int)mark.Column) : (lines, body.Length - body.LastIndexOf('\n'));
     }
 
     private void ReadStream(List<ManifestNode> documents)
@@ -129,7 +136,7 @@ internal sealed class YamlTreeReader
         var tag = scalar.Tag.IsEmpty ? null : scalar.Tag.Value;
         var (kind, text) = YamlScalars.Resolve(scalar.Value, tag, scalar.Style == ScalarStyle.Plain)
             ?? throw Failure(scalar, $"the value does not fit the tag {Text.Shorten(tag!)}, or the tag is not understood");
-        return ManifestNode.Scalar(kind, text, Line(scalar), Column(scalar));
+        return ManifestNode.Scalar(kind, text, kind == NodeKind.String ? null : scalar.Value, Line(scalar), Column(scalar));
     }
 
     private ManifestNode ReadSequence(SequenceStart start, int depth)

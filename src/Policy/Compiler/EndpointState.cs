@@ -9,5 +9,8 @@ internal sealed class EndpointState
 
     public RuleSetEntry? Egress { get; set; }
 
+    /// <summary>By direction, the place among the users of its rule set.</summary>
+    public int[] UserIndex { get; } = new int[2];
+
     public Endpoint? Published { get; set; }
 }

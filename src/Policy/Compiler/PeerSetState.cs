@@ -22,6 +22,9 @@ internal abstract class PeerSetState(int id, string description)
     /// <summary>Whether a change set has named it.</summary>
     public bool IsAnnounced { get; private set; }
 
+    /// <summary>Scratch mark: who named it last.</summary>
+    public RuleSetBuilder? LastBuilder { get; set; }
+
     /// <summary>Whether nothing refers to it any more.</summary>
     public bool IsGone { get; set; }
 

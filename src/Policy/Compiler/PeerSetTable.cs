@@ -111,7 +111,7 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
     }
 
     /// <summary>Gives a rule set's references back, for <see cref="Sweep"/> to find what nothing refers to.</summary>
-    public void Release(RuleSetEntry entry, IEnumerable<PeerSetState> sets, IEnumerable<NamedPortGroup> groups)
+    public void Release(RuleSetEntry entry, PeerSetState[] sets, NamedPortGroup[] groups)
     {
         foreach (var peers in sets)
         {

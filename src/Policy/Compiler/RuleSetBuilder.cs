@@ -10,7 +10,7 @@ internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool is
     private static readonly RuleReference StrictReference = new(RuleOrigin.Portcullis, new NamespacedName(string.Empty, "strict"), null);
 
     /// <summary>The peer sets the tiers name, each once.</summary>
-    public HashSet<PeerSetState> PeerSets { get; } = [];
+    public List<PeerSetState> PeerSets { get; } = [];
 
     /// <summary>The named ports the tiers spell out, each once.</summary>
     public HashSet<NamedPortGroup> NamedPorts { get; } = [];
@@ -174,7 +174,12 @@ internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool is
     private PeerSetId Use(PeerSpec spec)
     {
         var peers = table.Get(spec);
-        PeerSets.Add(peers);
+        if (peers.LastBuilder != this)
+        {
+            peers.LastBuilder = this;
+            PeerSets.Add(peers);
+        }
+
         return peers.Id;
     }
 }

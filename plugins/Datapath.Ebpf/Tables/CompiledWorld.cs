@@ -33,6 +33,9 @@ internal sealed class CompiledWorld
 
     public int PeerSetCount => _peerSets.Count;
 
+    /// <summary>Whether <see cref="Complete"/> will take out anything.</summary>
+    public bool HasRemovals => _pending is { RemovedRuleSets.IsEmpty: false } or { RemovedPeerSets.IsEmpty: false };
+
     /// <summary>The rule sets that <see cref="Complete"/> will take out.</summary>
     public IEnumerable<RuleSetId> RuleSetsToRemove => _pending?.RemovedRuleSets ?? [];
 

@@ -18,6 +18,12 @@ internal sealed class ChangeLog
 {
     public IdPool PeerSetIds { get; } = new();
 
+    /// <summary>Every peer set in use.</summary>
+    public Dictionary<int, PeerSetState> PeerSetsById { get; } = [];
+
+    /// <summary>Addresses that entered or left some selection.</summary>
+    public HashSet<IpAddress> Touched { get; } = [];
+
     /// <summary>Workloads whose endpoint or rules may differ now.</summary>
     public List<PodState> Endpoints { get; } = [];
 

@@ -1,10 +1,11 @@
 using System.Collections.Immutable;
 using Portcullis.Net;
+using Portcullis.Rules;
 
 namespace Portcullis.Policy.Compiler;
 
 /// <summary>The peer sets that rule sets use, interned by what they select.</summary>
-internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, ChangeLog changes)
+internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, ServiceTable services, ChangeLog changes)
 {
     private readonly Dictionary<PeerSpec, PeerSetState> _sets = [];
     private readonly Dictionary<NamedPortPeers, NamedPortGroup> _groups = [];
@@ -26,11 +27,27 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Chang
         if (!_sets.TryGetValue(spec, out var peers))
         {
             _sets.Add(spec, peers = Create(spec, changes.PeerSetIds.Take()));
+            changes.PeerSetsById[peers.Id.Value] = peers;
             changes.PeerSetChanged(peers);
         }
 
         return peers;
     }
+
+    /// <summary>The set that selects this, with these as its prefixes; the caller counts its reference.</summary>
+    public PeerSetState Get(ServiceGroupSpec spec, IEnumerable<IpPrefix> prefixes)
+    {
+        var peers = (ComputedPeerSet)Get(spec);
+        if (peers.Become(prefixes))
+        {
+            changes.PeerSetChanged(peers);
+        }
+
+        return peers;
+    }
+
+    /// <summary>The set with this number.</summary>
+    public PeerSetState Find(PeerSetId id) => changes.PeerSetsById[id.Value];
 
     /// <summary>The numbers a port name stands for among some pods; the caller puts itself among its users.</summary>
     public NamedPortGroup Get(NamedPortPeers key)
@@ -56,6 +73,15 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Chang
 
         _groups.Add(key, group);
         return group;
+    }
+
+    /// <summary>Recomputes the set of every cluster IP.</summary>
+    public void ClusterIpsChanged()
+    {
+        if (_sets.GetValueOrDefault(new ClusterIpsSpec()) is ComputedPeerSet peers && peers.Become(Compute(peers.Spec!)))
+        {
+            changes.PeerSetChanged(peers);
+        }
     }
 
     /// <summary>Recomputes what depends on nodes.</summary>
@@ -175,6 +201,8 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Chang
         NodesSpec selected => nodes.Nodes.Where(node => LabelMatching.Matches(selected.Nodes, node.Labels))
             .SelectMany(node => node.Addresses).Select(IpPrefix.Host),
         OwnNodeSpec { Outside: false } own => nodes.AddressesOf(own.Node).Select(IpPrefix.Host),
+        ClusterIpsSpec => services.ClusterIps.Select(IpPrefix.Host),
+        ServiceGroupSpec => [],
         OwnNodeSpec own => Outside(nodes.AddressesOf(own.Node)),
         _ => throw new ArgumentException($"{spec} is not computed.", nameof(spec)),
     };

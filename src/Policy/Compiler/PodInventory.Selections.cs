@@ -37,6 +37,9 @@ internal sealed partial class PodInventory
         DropIfUnused(ns);
     }
 
+    /// <summary>Every workload of a namespace.</summary>
+    public IReadOnlyList<PodState> PodsIn(string name) => _namespaces.TryGetValue(name, out var ns) ? ns.Pods : [];
+
     /// <summary>The interned selection; the caller counts its reference.</summary>
     public Selection GetSelection(SelectionKey key)
     {
@@ -310,6 +313,7 @@ internal sealed partial class PodInventory
     {
         var pods = new PodPeers(this, group.Selection, group.Key.Within, port);
         var peers = new PodPeerSet(changes.PeerSetIds.Take(), $"{group.Key.Pods} serving {port.Name} at {port.Port}", pods) { Hidden = group.Hidden };
+        changes.PeerSetsById[peers.Id.Value] = peers;
         changes.PeerSetChanged(peers);
         return peers;
     }

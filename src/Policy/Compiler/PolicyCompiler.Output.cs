@@ -79,7 +79,7 @@ public sealed partial class PolicyCompiler
 
         _scratch.Sort();
         var node = pod.Workload.Side == InterfaceSide.Self ? null : _nodes.NodeOf(pod.Workload);
-        return new RuleSetKey(direction, [.. _scratch], node, OwnPorts(pod, direction));
+        return new RuleSetKey(direction, [.. _scratch], node, OwnPorts(pod, direction), SelfBackends(pod, direction));
     }
 
     private EquatableArray<NamedPort> OwnPorts(PodState pod, Direction direction)
@@ -94,6 +94,61 @@ public sealed partial class PolicyCompiler
             .Distinct()
             .OrderBy(port => port.Name, StringComparer.Ordinal).ThenBy(port => port.Protocol).ThenBy(port => port.Port)
             .ToEquatableArray();
+    }
+
+    private EquatableArray<SelfBackend> SelfBackends(PodState pod, Direction direction)
+    {
+        if (direction == Direction.Ingress || pod.Services.Count == 0)
+        {
+            return [];
+        }
+
+        // Where NetworkPolicies alone decide, a pod always reaches itself: replicas then share their rule sets.
+        var isExact = _scratch.Exists(rules => rules.Tier != RuleTierKind.NetworkPolicy);
+        return _services.FrontendsOf(pod)
+            .SelectMany(frontend => frontend.Backends, (frontend, backend) => (frontend, backend))
+            .Where(pair => pair.backend.Pod == pod)
+            .Select(pair => isExact
+                ? new SelfBackend(pair.frontend.Key, pair.backend.Address, pair.backend.Port)
+                : new SelfBackend(pair.frontend.Key, default, 0))
+            .Distinct()
+            .OrderBy(self => self.Frontend).ThenBy(self => self.Address).ThenBy(self => self.Port)
+            .ToEquatableArray();
+    }
+
+    /// <summary>Decides Services again where something that decides them changed. Rule sets built in this flush have decided already.</summary>
+    private void DecideServices(HashSet<Frontend> frontends)
+    {
+        var isAll = _nodesChanged || _services.ClusterIpsChanged;
+        if (_services.ClusterIpsChanged)
+        {
+            _services.ClusterIpsChanged = false;
+            _peerSets.ClusterIpsChanged();
+        }
+
+        if (!isAll && frontends.Count == 0)
+        {
+            return;
+        }
+
+        foreach (var entry in _ruleSets.All)
+        {
+            if (entry.Key.Direction == Direction.Egress && Decide(entry, isAll, frontends))
+            {
+                _toPublish.UnionWith(entry.Users);
+            }
+        }
+    }
+
+    private bool Decide(RuleSetEntry entry, bool isAll, HashSet<Frontend> frontends)
+    {
+        if (!isAll)
+        {
+            return _ruleSets.Decide(entry, frontends);
+        }
+
+        _ruleSets.DecideServices(entry);
+        return _ruleSets.Compose(entry);
     }
 
     private ChangeSet Collect(long revision)
@@ -111,6 +166,7 @@ public sealed partial class PolicyCompiler
         var endpoints = TakeEndpoints();
         freed.ForEach(_changes.PeerSetIds.Return);
         _changes.Endpoints.Clear();
+        _changes.Touched.Clear();
         var removedEndpoints = _removedEndpoints.Where(removed => _inventory.Find(removed.Name)?.Endpoint is null)
             .Select(removed => removed.Name).Distinct().ToImmutableArray();
         _removedEndpoints.Clear();
@@ -129,6 +185,7 @@ public sealed partial class PolicyCompiler
         {
             peers.IsGone = true;
             freed.Add(peers.Id.Value);
+            _changes.PeerSetsById.Remove(peers.Id.Value);
             if (peers.IsAnnounced)
             {
                 removedPeerSets.Add(peers.Id);
@@ -143,7 +200,7 @@ public sealed partial class PolicyCompiler
             group.IsChanged = false;
             foreach (var entry in group.Users.ToArray())
             {
-                if (_ruleSets.Rebuild(entry))
+                if (_ruleSets.Build(entry))
                 {
                     _toPublish.UnionWith(entry.Users);
                 }

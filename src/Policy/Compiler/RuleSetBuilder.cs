@@ -20,7 +20,13 @@ internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool is
     {
         var enforced = Array.FindAll(key.Policies, policy => !policy.Audit);
         var tiers = BuildTiers(enforced);
-        return enforced.Length == key.Policies.Length ? (tiers, null) : (tiers, BuildTiers(key.Policies));
+        if (enforced.Length == key.Policies.Length)
+        {
+            return (tiers, null);
+        }
+
+        var audit = BuildTiers(key.Policies);
+        return (tiers, audit == tiers ? null : audit);
     }
 
     private EquatableArray<RuleTier> BuildTiers(DirectionRules[] policies)

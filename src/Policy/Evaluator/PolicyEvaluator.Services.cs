@@ -11,10 +11,10 @@ public sealed partial class PolicyEvaluator
     private Verdict DecideService(Workload subject, IpAddress clusterIp, Probe probe, bool withAudit)
     {
         Verdict? denied = null;
-        foreach (var (address, port) in BackendsOf(clusterIp, probe))
+        var backends = BackendsOf(clusterIp, probe).ToList();
+        foreach (var (address, port) in backends)
         {
-            var packet = new Packet(Direction.Egress, subject, address, OwnerOf(address), probe with { Port = port });
-            var verdict = DecideTiers(packet, withAudit);
+            var verdict = DecideTiers(PacketTo(address, port) with { SparesSelf = false }, withAudit);
             if (verdict.Allowed)
             {
                 return verdict with { Reason = $"backend {address}:{port} of the Service is allowed: {verdict.Reason}" };
@@ -23,8 +23,18 @@ public sealed partial class PolicyEvaluator
             denied ??= verdict with { Reason = $"no backend of the Service is allowed: {verdict.Reason}" };
         }
 
+        foreach (var (address, port) in backends.Where(backend => AddressesOf(subject).Contains(backend.Address)))
+        {
+            if (DecideTiers(PacketTo(address, port), withAudit) is { Allowed: true } self)
+            {
+                return self with { DecidedBy = null, Reason = "a pod reaches itself through a Service" };
+            }
+        }
+
         // With nothing behind it, only rules that name no peers can mean a cluster IP.
         return denied ?? DecideTiers(new Packet(Direction.Egress, subject, null, null, probe), withAudit);
+
+        Packet PacketTo(IpAddress address, ushort port) => new(Direction.Egress, subject, address, OwnerOf(address), probe with { Port = port });
     }
 
     /// <summary>Where traffic to a cluster IP and port can end up.</summary>

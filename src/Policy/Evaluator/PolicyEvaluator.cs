@@ -126,7 +126,7 @@ public sealed partial class PolicyEvaluator
             }
         }
 
-        if (packet.Peer is { } peer && AddressesOf(packet.Subject).Contains(peer))
+        if (packet.SparesSelf && packet.Peer is { } peer && AddressesOf(packet.Subject).Contains(peer))
         {
             return new Verdict(true, null, RuleTierKind.NetworkPolicy, "a pod reaches itself through a Service");
         }
@@ -207,6 +207,9 @@ public sealed partial class PolicyEvaluator
     /// <param name="Probe">Protocol and port.</param>
     private sealed record Packet(Direction Direction, Workload Subject, IpAddress? Peer, Workload? PeerPod, Probe Probe)
     {
+        /// <summary>Whether the subject's own addresses are exempt from isolation.</summary>
+        public bool SparesSelf { get; init; } = true;
+
         public Workload? Destination => Direction == Direction.Ingress ? Subject : PeerPod;
     }
 }

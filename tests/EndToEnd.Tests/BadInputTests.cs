@@ -106,7 +106,7 @@ public sealed class BadInputTests
         Assert.EndsWith("broken.yaml", problem.File, StringComparison.Ordinal);
         Assert.Equal(6, problem.Line);
         Assert.Equal("NetworkPolicy default/broken", problem.Object);
-        await machine.AssertDeniedAsync(machine.Client, machine.Server);
+        await Machine.AssertDeniedAsync(machine.Client, machine.Server);
     }
 
     [Fact]
@@ -117,7 +117,7 @@ public sealed class BadInputTests
 
         await machine.StartAgentAsync();
 
-        await machine.AssertDeniedAsync(machine.Client, machine.Server);
+        await Machine.AssertDeniedAsync(machine.Client, machine.Server);
     }
 
     [Fact]

@@ -15,19 +15,19 @@ public sealed class EnforcementTests(ITestOutputHelper output)
     {
         await using var machine = new Machine();
         var agent = await machine.StartAgentAsync();
-        await machine.AssertAllowedAsync(machine.Client, machine.Server);
+        await Machine.AssertAllowedAsync(machine.Client, machine.Server);
 
         await Machine.ChangeAsync(agent, () => machine.Folder.Put("server.yaml", Machine.ServerPolicy("server")));
-        await machine.AssertDeniedAsync(machine.Client, machine.Server);
+        await Machine.AssertDeniedAsync(machine.Client, machine.Server);
 
         await Machine.ChangeAsync(agent, () => machine.Folder.Put("server.yaml", Machine.ServerPolicy("server", AllowClient)));
-        await machine.AssertAllowedAsync(machine.Client, machine.Server);
+        await Machine.AssertAllowedAsync(machine.Client, machine.Server);
 
         await Machine.ChangeAsync(agent, () => machine.Folder.Put("server.yaml", Machine.ServerPolicy("server")));
-        await machine.AssertDeniedAsync(machine.Client, machine.Server);
+        await Machine.AssertDeniedAsync(machine.Client, machine.Server);
 
         await Machine.ChangeAsync(agent, () => machine.Folder.Delete("server.yaml"));
-        await machine.AssertAllowedAsync(machine.Client, machine.Server);
+        await Machine.AssertAllowedAsync(machine.Client, machine.Server);
     }
 
     [Fact]
@@ -38,7 +38,7 @@ public sealed class EnforcementTests(ITestOutputHelper output)
 
         await machine.StartAgentAsync();
 
-        await machine.AssertDeniedAsync(machine.Client, machine.Server);
+        await Machine.AssertDeniedAsync(machine.Client, machine.Server);
     }
 
     [Fact]
@@ -97,8 +97,8 @@ public sealed class EnforcementTests(ITestOutputHelper output)
             async () => (await agent.GetStatusAsync(TestContext.Current.CancellationToken)).EndpointsWithoutInterface == 0,
             TimeSpan.FromSeconds(1),
             "the late interface is known");
-        await machine.AssertDeniedAsync(machine.Client, late);
-        await machine.AssertAllowedAsync(machine.Client, machine.Server);
+        await Machine.AssertDeniedAsync(machine.Client, late);
+        await Machine.AssertAllowedAsync(machine.Client, machine.Server);
     }
 
     [Fact]
@@ -108,15 +108,15 @@ public sealed class EnforcementTests(ITestOutputHelper output)
         var policy = Machine.ServerPolicy("server", "ingress: [ { from: [ { podSelector: { matchLabels: { app: friend } } } ] } ]");
         machine.Folder.Put("server.yaml", policy);
         var first = await machine.StartAgentAsync();
-        await machine.AssertDeniedAsync(machine.Client, machine.Server);
+        await Machine.AssertDeniedAsync(machine.Client, machine.Server);
 
         first.Kill();
-        await machine.AssertDeniedAsync(machine.Client, machine.Server);
+        await Machine.AssertDeniedAsync(machine.Client, machine.Server);
 
         var second = await machine.StartAgentAsync();
-        await machine.AssertDeniedAsync(machine.Client, machine.Server);
+        await Machine.AssertDeniedAsync(machine.Client, machine.Server);
         await Machine.ChangeAsync(second, () => machine.Folder.Put("server.yaml", Machine.ServerPolicy("server", AllowClient)));
-        await machine.AssertAllowedAsync(machine.Client, machine.Server);
+        await Machine.AssertAllowedAsync(machine.Client, machine.Server);
     }
 
     [Fact]
@@ -149,7 +149,7 @@ public sealed class EnforcementTests(ITestOutputHelper output)
 
         Assert.Equal(0, agent.Stop());
 
-        await machine.AssertDeniedAsync(machine.Client, machine.Server);
+        await Machine.AssertDeniedAsync(machine.Client, machine.Server);
     }
 
     [Fact]
@@ -165,7 +165,7 @@ public sealed class EnforcementTests(ITestOutputHelper output)
         Assert.True(cleanup.ExitCode == 0, cleanup.Error);
         Assert.Equal(0, agent.Stop());
         Assert.Empty(machine.KernelState());
-        await machine.AssertAllowedAsync(machine.Client, machine.Server);
+        await Machine.AssertAllowedAsync(machine.Client, machine.Server);
     }
 
     [Fact]
@@ -181,14 +181,14 @@ public sealed class EnforcementTests(ITestOutputHelper output)
 
         await machine.StartAgentAsync();
         await machine.StartAgentAsync(other);
-        await machine.AssertDeniedAsync(machine.Client, machine.Server);
-        await machine.AssertDeniedAsync(machine.Server, machine.Client);
+        await Machine.AssertDeniedAsync(machine.Client, machine.Server);
+        await Machine.AssertDeniedAsync(machine.Server, machine.Client);
 
         var cleanup = await machine.RunAsync("cleanup");
 
         Assert.True(cleanup.ExitCode == 0, cleanup.Error);
-        await machine.AssertAllowedAsync(machine.Client, machine.Server);
-        await machine.AssertDeniedAsync(machine.Server, machine.Client);
+        await Machine.AssertAllowedAsync(machine.Client, machine.Server);
+        await Machine.AssertDeniedAsync(machine.Server, machine.Client);
     }
 
     [Fact]
@@ -202,10 +202,10 @@ public sealed class EnforcementTests(ITestOutputHelper output)
             spec: { interface: eth0, side: self, addresses: [{{string.Join(", ", machine.Server.Addresses.Select(address => $"\"{address}\""))}}] }
             """);
         var agent = await machine.StartAgentAsync(network: machine.Server.Network);
-        await machine.AssertAllowedAsync(machine.Client, machine.Server);
+        await Machine.AssertAllowedAsync(machine.Client, machine.Server);
 
         await Machine.ChangeAsync(agent, () => machine.Folder.Put("server.yaml", Machine.ServerPolicy("server")));
-        await machine.AssertDeniedAsync(machine.Client, machine.Server);
+        await Machine.AssertDeniedAsync(machine.Client, machine.Server);
 
         agent.Stop();
         var cleanup = await Executable.RunAsync(machine.Server.Network, "cleanup", "--config", machine.Folder.Configuration);

@@ -104,7 +104,7 @@ internal sealed class Machine : IAsyncDisposable
     }
 
     /// <summary>Fails unless TCP and UDP of both families reach a pod.</summary>
-    public async Task AssertAllowedAsync(NetworkPod from, NetworkPod to)
+    public static async Task AssertAllowedAsync(NetworkPod from, NetworkPod to)
     {
         foreach (var (what, outcome) in await ProbeAsync(from.Network, to, AllowedLimit))
         {
@@ -113,7 +113,7 @@ internal sealed class Machine : IAsyncDisposable
     }
 
     /// <summary>Fails if TCP or UDP of any family reaches a pod.</summary>
-    public async Task AssertDeniedAsync(NetworkPod from, NetworkPod to)
+    public static async Task AssertDeniedAsync(NetworkPod from, NetworkPod to)
     {
         foreach (var (what, outcome) in await ProbeAsync(from.Network, to, DeniedLimit))
         {

@@ -328,7 +328,7 @@ internal sealed partial class PodInventory
     private PodPeerSet CreateNumber(NamedPortGroup group, NamedPort port)
     {
         var pods = new PodPeers(this, group.Selection, group.Key.Within, port);
-        var peers = new PodPeerSet(changes.PeerSetIds.Take(), $"{group.Key.Pods} serving {port.Name} at {port.Port}", pods) { Hidden = group.Hidden };
+        var peers = new PodPeerSet(changes.PeerSetIds.Take(), pods) { Hidden = group.Hidden };
         changes.PeerSetsById[peers.Id.Value] = peers;
         changes.PeerSetChanged(peers);
         return peers;

@@ -160,13 +160,11 @@ public sealed partial class PolicyCompiler
         var unserved = _changes.NamedPorts.SelectMany(group => group.RemoveUnserved()).ToList();
         _peerSets.Sweep(Remove);
         unserved.ForEach(Remove);
-        _changes.NamedPorts.Clear();
         var peerSets = TakePeerSets();
         var (ruleSets, removedRuleSets) = _ruleSets.TakeChanges();
         var endpoints = TakeEndpoints();
         freed.ForEach(_changes.PeerSetIds.Return);
-        _changes.Endpoints.Clear();
-        _changes.Touched.Clear();
+        _changes.Clear(LargeBatch);
         var removedEndpoints = _removedEndpoints.Where(removed => _inventory.Find(removed.Name)?.Endpoint is null)
             .Select(removed => removed.Name).Distinct().ToImmutableArray();
         _removedEndpoints.Clear();
@@ -219,7 +217,6 @@ public sealed partial class PolicyCompiler
             }
         }
 
-        _changes.PeerSets.Clear();
         return deltas.DrainToImmutable();
     }
 
@@ -250,6 +247,7 @@ public sealed partial class PolicyCompiler
         }
 
         _toPublish.Clear();
+        _toPublish.TrimExcess(_toPublish.Capacity > LargeBatch ? 0 : _toPublish.Capacity);
         return endpoints.DrainToImmutable();
     }
 }

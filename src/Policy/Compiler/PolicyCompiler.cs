@@ -10,6 +10,9 @@ namespace Portcullis.Policy.Compiler;
 /// <remarks>Not thread-safe. Resources are taken in with <see cref="Apply"/> and judged together by the next <see cref="Flush"/>.</remarks>
 public sealed partial class PolicyCompiler
 {
+    // Buffers that grew beyond this for the initial load are given back.
+    private const int LargeBatch = 10_000;
+
     private readonly PolicyOptions _options;
     private readonly ChangeLog _changes = new();
     private readonly NodeBook _nodes;
@@ -83,6 +86,7 @@ public sealed partial class PolicyCompiler
         Take<Workload>(ResourceKind.Workload, SetWorkload);
         Take<Service>(ResourceKind.Service, (key, service) => _services.Set(key.NamespacedName, service));
         _pending.Clear();
+        _pending.TrimExcess(_pending.Capacity > LargeBatch ? 0 : _pending.Capacity);
         foreach (var pod in _changes.Endpoints)
         {
             _services.Follow(pod);

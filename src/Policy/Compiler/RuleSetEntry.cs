@@ -71,17 +71,16 @@ internal sealed class RuleSetEntry(RuleSetKey key)
     /// <summary>Adds a user.</summary>
     public void AddUser(PodState pod)
     {
-        pod.Endpoint!.UserIndex[(int)Key.Direction] = Users.Count;
+        SetIndex(pod, Users.Count);
         Users.Add(pod);
     }
 
     /// <summary>Removes a user; its place goes to the last one.</summary>
     public void RemoveUser(PodState pod)
     {
-        var index = pod.Endpoint!.UserIndex[(int)Key.Direction];
-        var last = Users[^1];
-        Users[index] = last;
-        last.Endpoint!.UserIndex[(int)Key.Direction] = index;
+        var index = Key.Direction == Direction.Ingress ? pod.Endpoint!.IngressIndex : pod.Endpoint!.EgressIndex;
+        Users[index] = Users[^1];
+        SetIndex(Users[index], index);
         Users.RemoveAt(Users.Count - 1);
     }
 
@@ -108,4 +107,16 @@ internal sealed class RuleSetEntry(RuleSetKey key)
 
     /// <summary>The named ports its rules spell out.</summary>
     public NamedPortGroup[] NamedPorts { get; set; } = [];
+
+    private void SetIndex(PodState pod, int index)
+    {
+        if (Key.Direction == Direction.Ingress)
+        {
+            pod.Endpoint!.IngressIndex = index;
+        }
+        else
+        {
+            pod.Endpoint!.EgressIndex = index;
+        }
+    }
 }

@@ -40,7 +40,7 @@ public sealed class FileSource : IPolicySource
                 yield return batch;
             }
 
-            activity = await WaitAsync(watcher, cancellationToken);
+            activity = await WaitAsync(watcher, scanner.HasBlindSpots, cancellationToken);
         }
     }
 
@@ -55,16 +55,16 @@ public sealed class FileSource : IPolicySource
     }
 
     /// <summary>Waits for something to happen, or for the time to look anyway.</summary>
-    private async Task<FileActivity> WaitAsync(FolderWatcher? watcher, CancellationToken cancellationToken)
+    private async Task<FileActivity> WaitAsync(FolderWatcher? watcher, bool hasBlindSpots, CancellationToken cancellationToken)
     {
-        if (watcher is not null && await watcher.WaitAsync(_options.RescanInterval, cancellationToken) is { } activity)
-        {
-            return activity;
-        }
-
+        var limit = hasBlindSpots && UnwatchedInterval < _options.RescanInterval ? UnwatchedInterval : _options.RescanInterval;
         if (watcher is null)
         {
-            await Task.Delay(UnwatchedInterval, _time, cancellationToken);
+            await Task.Delay(limit, _time, cancellationToken);
+        }
+        else if (await watcher.WaitAsync(limit, cancellationToken) is { } activity)
+        {
+            return activity;
         }
 
         return new FileActivity(ImmutableHashSet<string>.Empty, _time.GetTimestamp());

@@ -189,7 +189,9 @@ public sealed class EbpfDatapathTests : IDisposable
         using var server = _machine.Listen(_machine.PodB, Address(B, IpFamily.IPv4), 80);
         _machine.Apply(datapath, World(1, [_machine.Endpoint(A), endpoint], allowed: A));
 
-        // Policy allows; the other filter on the hook drops what it does not find in its table.
+        // Policy allows; the other filter on the hook drops what it does not find in its table, ARP too.
+        var hardware = _machine.PodB.Ip("-o link show eth0").Split("link/ether ")[1][..17];
+        _machine.Host.Ip($"neigh replace {Address(B, IpFamily.IPv4)} lladdr {hardware} dev pb0");
         Assert.Null(_machine.Connect(_machine.PodA, Address(A, IpFamily.IPv4), Address(B, IpFamily.IPv4), 80, Denied));
         Assert.Contains(datapath.GetStatus().Packets, count => count is { Direction: Direction.Ingress, Reason: "allowed", Packets: > 0 });
         _machine.Cleanup(datapath);
@@ -213,7 +215,7 @@ public sealed class EbpfDatapathTests : IDisposable
 
         Assert.NotEmpty(_machine.Cleanup(first, all: true));
         Assert.Equal(0, CountFilters("pb0"));
-        Assert.Empty(_machine.Host.Run(() => Directory.GetFileSystemEntries(EbpfPaths.FileSystem)));
+        Assert.False(_machine.Host.Run(() => Directory.Exists(EbpfPaths.Root)));
     }
 
     [Fact]
@@ -232,6 +234,31 @@ public sealed class EbpfDatapathTests : IDisposable
         Assert.Contains(datapath.GetStatus().Packets, count => count is { Direction: Direction.Egress, Reason: "isolated", Packets: 1 });
         Assert.Contains(datapath.GetStatus().Packets, count => count is { Direction: Direction.Egress, Reason: "vlan", Packets: 1 });
         Assert.Contains(datapath.GetStatus().Packets, count => count is { Direction: Direction.Egress, Reason: "spoofed-source", Packets: 1 });
+    }
+
+    [Theory, MemberData(nameof(Families))]
+    public async Task Flows_WhileWatched_NameWhoAndWhy(IpFamily family)
+    {
+        var datapath = _machine.Datapath();
+        _machine.Apply(datapath, World(1, [_machine.Endpoint(A), _machine.Endpoint(B, ingress: 1)]));
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        limit.CancelAfter(TimeSpan.FromSeconds(20));
+        var flows = datapath.WatchFlowsAsync(limit.Token).GetAsyncEnumerator(limit.Token);
+        var next = flows.MoveNextAsync();
+        var a = _machine.Udp(_machine.PodA, Address(A, family), 5000);
+        var b = _machine.Udp(_machine.PodB, Address(B, family), 53);
+
+        a.SendTo([1], b.LocalEndPoint!);
+
+        Assert.True(await next, "no event for the denied datagram came");
+        var flow = flows.Current;
+        Assert.Equal((B, Direction.Ingress, FlowVerdict.Deny, "isolated"), (flow.Workload, flow.Direction, flow.Verdict, flow.Reason));
+        Assert.Equal((IpAddress.From(Address(A, family)), (ushort)5000), (flow.Source, flow.SourcePort));
+        Assert.Equal((IpAddress.From(Address(B, family)), (ushort)53), (flow.Destination, flow.DestinationPort));
+        Assert.Equal((17, "policy"), (flow.Protocol, flow.Rule?.Policy.Name));
+        Assert.InRange(flow.Time, DateTimeOffset.UnixEpoch.AddYears(50), TimeProvider.System.GetUtcNow().AddSeconds(1));
+        await limit.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await flows.MoveNextAsync());
     }
 
     private static ChangeSet AllowA(long revision) => Delta(revision, added: true);

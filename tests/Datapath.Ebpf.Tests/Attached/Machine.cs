@@ -44,7 +44,7 @@ internal sealed class Machine : IDisposable
 
     /// <summary>A datapath that works on this machine. Its calls have to come from <see cref="Host"/>'s thread.</summary>
     public EbpfDatapath Datapath(string instance = "pctest", EstablishedConnections established = EstablishedConnections.Enforce, bool allowSpoofing = false) =>
-        Host.Run(() => new EbpfDatapath(new DatapathSettings(instance, established, allowSpoofing), NullLogger<EbpfDatapath>.Instance));
+        Host.Run(() => new EbpfDatapath(new DatapathSettings(instance, established, allowSpoofing), NullLogger<EbpfDatapath>.Instance, TimeProvider.System));
 
     public ApplyResult Apply(EbpfDatapath datapath, ChangeSet changes) =>
         Host.Run(() => datapath.ApplyAsync(changes, TestContext.Current.CancellationToken).AsTask().GetAwaiter().GetResult());

@@ -64,6 +64,9 @@ internal sealed unsafe class EbpfGeneration : IDisposable
         }
     }
 
+    /// <summary>The permits; valid as long as this generation.</summary>
+    public int PermitsFd => _object.MapFd("pc_permits");
+
     /// <summary>The ring of events; valid as long as this generation.</summary>
     public int EventsFd => _object.MapFd("pc_events");
 
@@ -71,7 +74,7 @@ internal sealed unsafe class EbpfGeneration : IDisposable
     public void Pin(EbpfPaths paths)
     {
         // Without its seeds a permit table is useless, with the wrong ones it is only stale: permits first.
-        BpfPin.Replace(_object.MapFd("pc_permits"), paths.Permits);
+        BpfPin.Replace(PermitsFd, paths.Permits);
         BpfPin.Replace(_object.MapFd("pc_config"), paths.Config);
     }
 

@@ -70,6 +70,15 @@ internal sealed unsafe class EbpfGeneration : IDisposable
     /// <summary>The ring of events; valid as long as this generation.</summary>
     public int EventsFd => _object.MapFd("pc_events");
 
+    /// <summary>Lets the programs send so many events until the next call; null: none, and it costs nothing.</summary>
+    public void AllowEvents(uint? count)
+    {
+        var config = _tables.Config;
+        config->EventTokens = count ?? 0;
+        var flags = (PcConfigFlags)config->Flags & ~PcConfigFlags.Events;
+        Volatile.Write(ref config->Flags, (uint)(count is null ? flags : flags | PcConfigFlags.Events));
+    }
+
     /// <summary>Keeps what the next process needs.</summary>
     public void Pin(EbpfPaths paths)
     {

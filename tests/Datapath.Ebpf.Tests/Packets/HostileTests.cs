@@ -13,10 +13,18 @@ public sealed class HostileTests(Judge judge) : PacketTests(judge), IClassFixtur
         foreach (var (protocol, payload) in new[] { ((byte)6, Tcp(40000, 80, Syn)), ((byte)17, Udp(40000, 80)), ((byte)132, Sctp(40000, 80, 1)) })
         {
             var frame = Ip(Peer(family), Pod(family), protocol, payload);
+            // A test run takes no frame that ends inside its IP header, but it does not look behind a tag.
+            var tagged = Tagged(frame, TypeVlan);
             Assert.Equal(PcReason.Allowed, Judge.Send(Direction.Ingress, frame));
-            for (var length = 15; length < frame.Length; length++)
+            Assert.Equal(PcReason.Allowed, Judge.Send(Direction.Ingress, tagged));
+            for (var length = family == IpFamily.IPv4 ? 34 : 54; length < frame.Length; length++)
             {
                 Assert.Equal(PcReason.Truncated, Judge.Send(Direction.Ingress, frame[..length]));
+            }
+
+            for (var length = 15; length < tagged.Length; length++)
+            {
+                Assert.Equal(PcReason.Truncated, Judge.Send(Direction.Ingress, tagged[..length]));
             }
         }
     }

@@ -47,7 +47,7 @@ public sealed class SourceTests(Judge judge) : PacketTests(judge), IClassFixture
     {
         Judge.Endpoint(null, null, Own);
 
-        Assert.Equal(PcReason.Truncated, Judge.Send(Direction.Egress, Ip(Pod(family), Peer(family), 6, Tcp(1, 2, Syn))[..30]));
+        Assert.Equal(PcReason.Truncated, Judge.Send(Direction.Egress, Tagged(Ip(Pod(family), Peer(family), 6, Tcp(1, 2, Syn)), TypeVlan)[..30]));
     }
 
     [Theory]

@@ -132,13 +132,14 @@ __noinline int pc_permit_use(__u64 tag, __u32 closes)
 /*
  * The slot to take for a new permit: a free or expired one, else the oldest of the owner with most entries. Without
  * branches where it can be, or the verifier follows each of them: how many entries are the same owner's, then age, then
- * index make one number, of which the greatest wins.
+ * index make one number, of which the greatest wins. Unrolled, because kernels before 6.7 refuse what clang makes of the
+ * loops: code that falls through to a loop's head. Volatile, because all owners kept at once would not fit into the stack.
  */
 __noinline int pc_permit_victim(__u64 tag, __u32 now)
 {
 	struct pc_permit_bucket *bucket = pc_permit_bucket(tag);
 	__u64 score, worst = 0, count;
-	__u32 difference;
+	__u32 owner, difference;
 
 	if (!bucket)
 		return 0;
@@ -147,12 +148,13 @@ __noinline int pc_permit_victim(__u64 tag, __u32 now)
 		if (!bucket->slot[i].tag || !pc_permit_live(&bucket->slot[i], now))
 			return i;
 	}
-#pragma clang loop unroll(disable)
+#pragma unroll
 	for (int i = 0; i < PC_PERMIT_WAYS; i++) {
 		count = 0;
-#pragma clang loop unroll(disable)
+		owner = *(volatile __u32 *)&bucket->slot[i].owner;
+#pragma unroll
 		for (int j = 0; j < PC_PERMIT_WAYS; j++) {
-			difference = (bucket->slot[i].owner ^ bucket->slot[j].owner) & PC_PERMIT_OWNER_MASK;
+			difference = (owner ^ *(volatile __u32 *)&bucket->slot[j].owner) & PC_PERMIT_OWNER_MASK;
 			count += (difference - 1) >> 31;
 		}
 		score = count << 40 | (__u64)(now - bucket->slot[i].seen) << 3 | i;

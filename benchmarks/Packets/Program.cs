@@ -5,10 +5,10 @@ using Portcullis.Packets;
 
 [assembly: SupportedOSPlatform("linux")]
 
-if (args is ["--help"] or ["-h"])
+if (args is not ([] or ["verdict"]))
 {
-    Console.WriteLine("usage: Portcullis.Packets [FOLDER]\nMeasures one packet through the eBPF programs by BPF_PROG_TEST_RUN, above an empty program of the same run.\nNeeds root. With FOLDER, also writes verdict.json and verdict.md there.");
-    return 0;
+    Console.Error.WriteLine("usage: Portcullis.Packets [verdict]\nMeasures one packet through the eBPF programs by BPF_PROG_TEST_RUN, above an empty program of the same run.\nNeeds root. Writes verdict.json and verdict.md into the current folder.");
+    return args is ["--help"] ? 0 : 2;
 }
 
 try
@@ -16,7 +16,8 @@ try
     using var bench = new VerdictBench();
     Console.Error.WriteLine($"loading {VerdictBench.Peers:N0} peer addresses of each family ...");
     bench.Load();
-    Console.WriteLine($"| packet | ns | empty program, ns | above it, ns | ratio |\n| --- | ---: | ---: | ---: | ---: |");
+    string[] header = ["| packet | ns | empty program, ns | above it, ns | ratio |", "| --- | ---: | ---: | ---: | ---: |"];
+    Console.WriteLine(string.Join('\n', header));
     var measured = new List<Measurement>();
     foreach (var measurement in bench.Measure())
     {
@@ -24,13 +25,8 @@ try
         Console.WriteLine(Row(measurement));
     }
 
-    if (args is [var folder])
-    {
-        Directory.CreateDirectory(folder);
-        File.WriteAllText(Path.Combine(folder, "verdict.json"), JsonSerializer.Serialize(measured, JsonSerializerOptions.Web));
-        File.WriteAllLines(Path.Combine(folder, "verdict.md"), ["| packet | ns | empty program, ns | above it, ns | ratio |", "| --- | ---: | ---: | ---: | ---: |", .. measured.Select(Row)]);
-    }
-
+    File.WriteAllText("verdict.json", JsonSerializer.Serialize(measured, JsonSerializerOptions.Web));
+    File.WriteAllLines("verdict.md", [.. header, .. measured.Select(Row)]);
     return 0;
 }
 catch (Exception e) when (e is Portcullis.FeatureNotSupportedException or Portcullis.Datapaths.DatapathException)

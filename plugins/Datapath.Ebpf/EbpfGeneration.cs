@@ -84,7 +84,7 @@ internal sealed unsafe class EbpfGeneration : IDisposable
     {
         // Without its seeds a permit table is useless, with the wrong ones it is only stale: permits first.
         BpfPin.Replace(PermitsFd, paths.Permits);
-        BpfPin.Replace(_object.MapFd("pc_config"), paths.Config);
+        BpfPin.Replace(_object.MapFd(".data.config"), paths.Config);
     }
 
     /// <summary>Writes what the programs know of an interface.</summary>

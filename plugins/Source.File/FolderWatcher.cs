@@ -65,8 +65,11 @@ internal sealed class FolderWatcher : IDisposable
 
             foreach (var folder in _watches.Keys.Where(folder => !plan.Names.ContainsKey(folder) && !plan.Folders.Contains(folder)).ToList())
             {
-                _inotify.Unwatch(_watches[folder]);
-                _watches.Remove(folder);
+                // Two paths can lead to one inode, and then share its watch.
+                if (_watches.Remove(folder, out var watch) && !_watches.ContainsValue(watch))
+                {
+                    _inotify.Unwatch(watch);
+                }
             }
 
             return added;
@@ -87,7 +90,10 @@ internal sealed class FolderWatcher : IDisposable
     {
         lock (_lock)
         {
-            NoteWriter(realPath);
+            if (!_saved.Contains(realPath))
+            {
+                NoteWriter(realPath);
+            }
         }
     }
 

@@ -28,27 +28,28 @@ public sealed class FileSource : IPolicySource
     /// <inheritdoc/>
     public async IAsyncEnumerable<SourceBatch> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using var watcher = StartWatcher(out var watchProblem);
+        using var watcher = StartWatcher(out var startFailure);
         var scanner = new FileScanner(_options.Paths);
         var problems = ImmutableArray<Finding>.Empty;
         var activity = new FileActivity(ImmutableHashSet<string>.Empty, _time.GetTimestamp());
         for (var first = true; ; first = false)
         {
-            var batch = Finish(scanner.Scan(activity.Saved, watcher), activity, watchProblem, ref problems, first);
+            var failure = startFailure ?? watcher?.Failure;
+            var batch = Finish(scanner.Scan(activity.Saved, watcher), activity, failure, ref problems, first);
             if (batch.Synced || batch.Accepted > 0 || batch.Problems is not null)
             {
                 yield return batch;
             }
 
-            activity = await WaitAsync(watcher, scanner.HasBlindSpots, cancellationToken);
+            activity = await WaitAsync(watcher, failure is not null || scanner.HasBlindSpots, cancellationToken);
         }
     }
 
     /// <summary>Puts what the scanner cannot know into a batch.</summary>
     private static SourceBatch Finish(
-        SourceBatch batch, FileActivity activity, Finding? watchProblem, ref ImmutableArray<Finding> problems, bool first)
+        SourceBatch batch, FileActivity activity, string? failure, ref ImmutableArray<Finding> problems, bool first)
     {
-        var now = watchProblem is null ? batch.Problems!.Value : [watchProblem, .. batch.Problems!.Value];
+        var now = failure is null ? batch.Problems!.Value : [Unwatched(failure), .. batch.Problems!.Value];
         var differ = first || !now.SequenceEqual(problems);
         problems = now;
         return batch with { Synced = first, Problems = differ ? now : null, ObservedAt = activity.ObservedAt };
@@ -70,18 +71,20 @@ public sealed class FileSource : IPolicySource
         return new FileActivity(ImmutableHashSet<string>.Empty, _time.GetTimestamp());
     }
 
-    private FolderWatcher? StartWatcher(out Finding? problem)
+    private FolderWatcher? StartWatcher(out string? failure)
     {
         try
         {
-            problem = null;
+            failure = null;
             return new FolderWatcher(_time);
         }
         catch (IOException exception)
         {
-            problem = new Finding(
-                FindingSeverity.Warning, default, string.Empty, $"files are not watched but looked at every {UnwatchedInterval.TotalSeconds:0} s: {exception.Message}");
+            failure = exception.Message;
             return null;
         }
     }
+
+    private static Finding Unwatched(string failure) => new(
+        FindingSeverity.Warning, default, string.Empty, $"files are not watched but looked at every {UnwatchedInterval.TotalSeconds:0} s: {failure}");
 }

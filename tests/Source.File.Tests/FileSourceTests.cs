@@ -16,6 +16,7 @@ public sealed class FileSourceTests : IDisposable
         _folder.Write("a.yml", TempFolder.Policy("one"));
         _folder.Write("c.json", """{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"space"}}""");
         _folder.Write("readme.txt", "not a manifest");
+        File.CreateSymbolicLink(_folder[".#a.yml"], "user@host.1");
         await using var watch = await Watch.StartAsync(_folder.Root);
 
         Assert.Equal(["one", "space", "three", "two"], watch.Names);

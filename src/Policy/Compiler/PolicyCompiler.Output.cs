@@ -24,6 +24,12 @@ public sealed partial class PolicyCompiler
     private void ChooseRules(PodState pod)
     {
         var isEndpoint = _inventory.Find(pod.Workload.Key.NamespacedName) == pod && IsEndpoint(pod.Workload);
+        _selfEndpoints.Remove(pod);
+        if (isEndpoint && pod.Workload.Side == InterfaceSide.Self)
+        {
+            _selfEndpoints.Add(pod);
+        }
+
         if (isEndpoint)
         {
             pod.Endpoint ??= new EndpointState();

@@ -57,7 +57,7 @@ public sealed partial class PolicyCompiler
 
     /// <summary>Whether nothing is left of anything that was ever applied.</summary>
     internal bool IsEmpty =>
-        _inventory.IsEmpty && _services.IsEmpty && _peerSets.Count + _peerSets.GroupCount + _policies.Count + _endpoints.Count == 0
+        _inventory.IsEmpty && _services.IsEmpty && _peerSets.Count + _peerSets.GroupCount + _policies.Count + _endpoints.Count + _policyFindings.Count + _selfEndpoints.Count == 0
         && _ruleSets.Count == _unknownInterface.Count && _nodes.Nodes.Count == 0;
 
     /// <summary>Takes changes in; of two for one object the later counts.</summary>
@@ -82,7 +82,10 @@ public sealed partial class PolicyCompiler
         Take<NetworkPolicy>(ResourceKind.NetworkPolicy, (key, policy) =>
             SetPolicy(key, policy, policy is null ? null : PolicyTranslator.Translate(policy, _options.Mode)));
         Take<ClusterNetworkPolicy>(ResourceKind.ClusterNetworkPolicy, (key, policy) =>
-            SetPolicy(key, policy, policy is null ? null : PolicyTranslator.Translate(policy, _options.Mode)));
+        {
+            SetPolicy(key, policy, policy is null ? null : PolicyTranslator.Translate(policy, _options.Mode));
+            FindPolicyProblems(key, policy);
+        });
         Take<Workload>(ResourceKind.Workload, SetWorkload);
         Take<Service>(ResourceKind.Service, (key, service) => _services.Set(key.NamespacedName, service));
         _pending.Clear();

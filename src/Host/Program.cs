@@ -1,0 +1,5 @@
+using System.Runtime.Versioning;
+using Portcullis.Host.Commands;
+
+
+return await CommandLine.InvokeAsync(args, Console.Out, Console.Error, Environment.GetEnvironmentVariables());

@@ -1,0 +1,19 @@
+using Portcullis.Rules;
+
+namespace Portcullis.Policy.Compiler;
+
+/// <summary>An endpoint with its rules and what was last published of it.</summary>
+internal sealed class EndpointState
+{
+    public RuleSetEntry? Ingress { get; set; }
+
+    public RuleSetEntry? Egress { get; set; }
+
+    /// <summary>The place among the users of <see cref="Ingress"/>.</summary>
+    public int IngressIndex { get; set; }
+
+    /// <summary>The place among the users of <see cref="Egress"/>.</summary>
+    public int EgressIndex { get; set; }
+
+    public Endpoint? Published { get; set; }
+}

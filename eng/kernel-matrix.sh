@@ -11,7 +11,7 @@ work=$root/artifacts/kernel-matrix
 # Test projects that run in every guest.
 suites=(Datapath.Ebpf.Tests)
 # Seconds after which a guest counts as hung.
-guest_timeout=600
+guest_timeout=900
 
 usage() {
   cat <<EOF
@@ -71,7 +71,7 @@ install_missing_packages() {
   ((${#missing[@]} > 0)) || return 0
   ((EUID == 0)) || die "missing packages ${missing[*]}: install them or run as root"
   echo "kernel-matrix: installing ${missing[*]}" >&2
-  apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
     die "apt-get could not install ${missing[*]}"
 }
 
@@ -79,15 +79,15 @@ build_suites() {
   command -v dotnet >/dev/null || die "dotnet: not found, install the .NET 10 SDK"
   local suite
   for suite in "${suites[@]}"; do
-    dotnet build "$root/tests/$suite" -c Release -v q -nologo >&2 || die "$suite: does not build"
+    dotnet build "$root/tests/$suite" -c Release -v q -nologo -clp:NoSummary >&2 || die "$suite: does not build"
   done
 }
 
-# The guest's own exit does not reach qemu's: the console carries the results, between the guest's begin and end marks.
+# The guest's exit code does not reach qemu's: the console carries the results up to the guest's end mark.
 boot() {
   local kernel=$1
   cat "$work/base.cpio" "$cache/$kernel/modules.cpio" >"$work/$kernel.initramfs"
-  timeout --kill-after=10 "$guest_timeout" qemu-system-x86_64 \
+  timeout --foreground --kill-after=10 "$guest_timeout" qemu-system-x86_64 \
     -accel tcg,thread=multi -machine pc -cpu max -smp 2 -m 2048 \
     -nodefaults -no-user-config -display none -no-reboot -serial stdio \
     -kernel "$cache/$kernel/vmlinuz" -initrd "$work/$kernel.initramfs" \
@@ -125,19 +125,24 @@ run_kernel() {
   echo "$kernel: the whole console is in ${log#"$root"/}" >&2
 }
 
-parse_arguments "$@"
-install_missing_packages
-mkdir -p "$work"
-for kernel in "${selected[@]}"; do
-  fetch_kernel "$kernel"
-done
-build_suites
-build_base "$work/base.cpio"
+main() {
+  local kernel
+  parse_arguments "$@"
+  install_missing_packages
+  mkdir -p "$work"
+  for kernel in "${selected[@]}"; do
+    fetch_kernel "$kernel"
+  done
+  build_suites
+  trap 'rm -rf "$work/base" "$work"/*.cpio "$work"/*.initramfs' EXIT
+  build_base "$work/base"
 
-total_passed=0 total_failed=0 total_skipped=0
-for kernel in "${selected[@]}"; do
-  run_kernel "$kernel"
-done
-rm "$work/base.cpio"
-echo "$total_passed passed, $total_failed failed, $total_skipped skipped"
-((total_failed == 0))
+  total_passed=0 total_failed=0 total_skipped=0
+  for kernel in "${selected[@]}"; do
+    run_kernel "$kernel"
+  done
+  echo "$total_passed passed, $total_failed failed, $total_skipped skipped"
+  ((total_failed == 0))
+}
+
+main "$@"

@@ -261,8 +261,6 @@ static __always_inline int pc_parse6(struct __sk_buff *skb, struct pc_packet *p,
 			p->protocol = next;
 			return pc_parse_transport(skb, p, offset, ip.hop_limit);
 		}
-		if (i == PC_MAX_EXTENSIONS)
-			break;
 		if (offset + sizeof(header) > p->end || bpf_skb_load_bytes(skb, offset, &header, sizeof(header)))
 			return PC_REASON_TRUNCATED;
 		if (next == 44) {

@@ -32,7 +32,7 @@ add_tools() {
 
 # The installed runtime as it is: nothing has to be published, and its assemblies are compiled ahead already.
 add_runtime() {
-  local tree=$1 dotnet version library
+  local tree=$1 dotnet version
   dotnet=$(dirname "$(realpath "$(command -v dotnet)")")
   version=$(dotnet --list-runtimes | awk '$1 == "Microsoft.NETCore.App" && $2 ~ /^10\./ { version = $2 } END { print version }')
   [[ -n $version ]] || die "no .NET 10 runtime beside the SDK"
@@ -44,9 +44,10 @@ add_runtime() {
   add_files "$tree" "$(library_path libbpf.so.1)" "$(library_path libssl.so.3)" "$(library_path libcrypto.so.3)"
 }
 
+# Makes the folder and, beside it, the archive of the same name with .cpio.
 build_base() {
-  local archive=$1 tree suite
-  tree=$(mktemp -d)
+  local tree=$1 suite
+  rm -rf "$tree"
   add_tools "$tree"
   add_runtime "$tree"
   install -D "$root/eng/kernel-matrix/init" "$tree/init"
@@ -54,6 +55,6 @@ build_base() {
   for suite in "${suites[@]}"; do
     cp -r "$root/artifacts/bin/$suite/release" "$tree/tests/$suite"
   done
-  (cd "$tree" && find . | cpio -o -H newc --quiet) >"$archive"
+  (cd "$tree" && find . | cpio -o -H newc --quiet) >"$tree.cpio"
   rm -rf "$tree"
 }

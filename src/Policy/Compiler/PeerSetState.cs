@@ -39,22 +39,28 @@ internal abstract class PeerSetState(int id)
     /// <summary>Whether an address is in it now.</summary>
     public abstract bool Contains(IpAddress address);
 
-    /// <summary>Notes that a prefix entered or left.</summary>
-    public void Log(IpPrefix prefix, bool added) => (_log ??= []).Add((prefix, added));
+    /// <summary>Notes that a prefix entered or left; what enters before the set is announced is announced with it.</summary>
+    public void Log(IpPrefix prefix, bool added)
+    {
+        if (IsAnnounced)
+        {
+            (_log ??= []).Add((prefix, added));
+        }
+    }
 
     /// <summary>What changed since the last time, or null; a set that was never announced is always news.</summary>
     public PeerSetDelta? TakeDelta()
     {
         IsChanged = false;
-        var (added, removed) = _log is null ? ([], []) : Net(_log);
-        _log = null;
-        if (IsAnnounced && added.IsEmpty && removed.IsEmpty)
+        if (!IsAnnounced)
         {
-            return null;
+            IsAnnounced = true;
+            return new PeerSetDelta(Id, Description, [.. Prefixes], []);
         }
 
-        IsAnnounced = true;
-        return new PeerSetDelta(Id, Description, added, removed);
+        var (added, removed) = _log is null ? ([], []) : Net(_log);
+        _log = null;
+        return added.IsEmpty && removed.IsEmpty ? null : new PeerSetDelta(Id, Description, added, removed);
     }
 
     // A prefix enters and leaves in turn, so it changed when it did an odd number of times, and as it did last.

@@ -70,11 +70,6 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
         }
 
         selection.NamedPorts.Add(group);
-        foreach (var peers in group.PeerSets)
-        {
-            LogAll(peers);
-        }
-
         _groups.Add(key, group);
         return group;
     }
@@ -190,7 +185,6 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
                 Hidden = HiddenBy(pods.HiddenNode),
             };
             selection.PeerSets.Add(peers);
-            LogAll(peers);
             return peers;
         }
 
@@ -231,14 +225,6 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
         foreach (var address in hidden.Except(before).Where(peers.Pods.Contains))
         {
             changes.MemberChanged(peers, address, added: false);
-        }
-    }
-
-    private static void LogAll(PeerSetState peers)
-    {
-        foreach (var prefix in peers.Prefixes)
-        {
-            peers.Log(prefix, added: true);
         }
     }
 }

@@ -40,6 +40,7 @@ internal sealed class Scenario : IDisposable
             scenario.Step();
         }
 
+        scenario.MoveToExactRoom();
         scenario.RemoveAll();
     }
 
@@ -51,12 +52,29 @@ internal sealed class Scenario : IDisposable
         Phase(() => _lowered.World.Apply(changes), () => _lowered.Lowering.Apply(changes), changes);
         Phase(() => _lowered.World.Complete(changes), _lowered.Lowering.Complete, changes);
         _probes = [];
+        if (_random.Next(3) == 0)
+        {
+            _lowered.Lowering.World.Sets.Sweep();
+        }
+
         _lowered.Check(RandomAddresses(30), [(0, 80), ((uint)_random.Next(4), 0), ((uint)_random.Next(3), Ports[_random.Next(Ports.Length)])]);
     }
 
+    private void MoveToExactRoom()
+    {
+        FinishWalks();
+        var world = _lowered.Lowering.World;
+        var (blocks6, nodes6) = AddressTable6.Count(world.Trie6);
+        var blocks = AddressTable4.CountBlocks(world.Trie4) + blocks6;
+        _lowered.MoveTo(new TestTables(blocks, nodes6, rows: 12, pages: 120, ports: 2000));
+        Assert.Equal((blocks, nodes6), (Entries("blocks"), Entries("nodes6")));
+        _lowered.Check(RandomAddresses(30), [(0, 80), (3, 0)]);
+    }
+
+    private long Entries(string table) => _lowered.Lowering.Usage.Single(usage => usage.Table == table).Entries;
+
     private void RemoveAll()
     {
-        _probes = [];
         var changes = new ChangeSet
         {
             Revision = 2, RemovedRuleSets = [.. _lowered.World.RuleSets.Keys], RemovedPeerSets = [.. _lowered.World.PeerSets.Keys],

@@ -300,14 +300,14 @@ public class ManifestReaderTests
     {
         var clock = Stopwatch.StartNew();
         var text = new StringBuilder();
-        while (text.Length < 8 * 1024 * 1024)
+        while (text.Length < LongRun.HugeFile)
         {
             text.Append(unit);
         }
 
         _ = Reading.Of(text.ToString());
 
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(60), $"took {clock.Elapsed}");
+        Assert.True(clock.Elapsed < TimeSpan.FromMinutes(2), $"took {clock.Elapsed}");
     }
 
     [Fact]

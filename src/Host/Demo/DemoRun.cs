@@ -24,6 +24,11 @@ internal sealed class DemoRun(string datapath, bool keep, DemoPrinter? printer)
     /// <exception cref="CommandException">A demo is running.</exception>
     public static async Task<IReadOnlyList<string>> RemoveRemainsAsync(CancellationToken cancellationToken)
     {
+        if (!Directory.Exists(Folder) && NetworkNamespace.List(Instance + "-").Count == 0)
+        {
+            return [];
+        }
+
         using var exclusive = Lock();
         return await RemoveRemainsLockedAsync(cancellationToken);
     }

@@ -65,4 +65,16 @@ internal sealed class ChangeLog
             NamedPorts.Add(group);
         }
     }
+
+    /// <summary>Forgets everything, and buffers larger than this with it.</summary>
+    public void Clear(int largest)
+    {
+        Touched.Clear();
+        Endpoints.Clear();
+        PeerSets.Clear();
+        NamedPorts.Clear();
+        Touched.TrimExcess(Touched.Capacity > largest ? 0 : Touched.Capacity);
+        Endpoints.Capacity = Math.Min(Endpoints.Capacity, largest);
+        PeerSets.Capacity = Math.Min(PeerSets.Capacity, largest);
+    }
 }

@@ -9,6 +9,7 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
 {
     private readonly Dictionary<PeerSpec, PeerSetState> _sets = [];
     private readonly Dictionary<NamedPortPeers, NamedPortGroup> _groups = [];
+    private int _mark;
     private readonly List<PeerSetState> _unusedSets = [];
     private readonly List<NamedPortGroup> _unusedGroups = [];
 
@@ -17,6 +18,9 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
 
     /// <summary>The number of named ports.</summary>
     public int GroupCount => _groups.Count;
+
+    /// <summary>A mark no set has.</summary>
+    public int NextMark() => ++_mark;
 
     /// <summary>Every peer set.</summary>
     public IEnumerable<PeerSetState> All => _sets.Values.Concat(_groups.Values.SelectMany(group => group.PeerSets));
@@ -111,7 +115,7 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
     }
 
     /// <summary>Gives a rule set's references back, for <see cref="Sweep"/> to find what nothing refers to.</summary>
-    public void Release(RuleSetEntry entry, IEnumerable<PeerSetState> sets, IEnumerable<NamedPortGroup> groups)
+    public void Release(RuleSetEntry entry, PeerSetState[] sets, NamedPortGroup[] groups)
     {
         foreach (var peers in sets)
         {
@@ -180,7 +184,7 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
         {
             var selection = inventory.GetSelection(pods.Pods);
             selection.References++;
-            var peers = new PodPeerSet(id, $"{pods}", new PodPeers(inventory, selection, null, null))
+            var peers = new PodPeerSet(id, new PodPeers(inventory, selection, null, null))
             {
                 Spec = spec,
                 Hidden = HiddenBy(pods.HiddenNode),
@@ -190,7 +194,7 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
             return peers;
         }
 
-        var computed = new ComputedPeerSet(id, $"{spec}") { Spec = spec };
+        var computed = new ComputedPeerSet(id) { Spec = spec };
         computed.Become(Compute(spec));
         return computed;
     }
@@ -215,7 +219,7 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
 
     private ImmutableHashSet<IpAddress> HiddenBy(string? node) => node is null ? [] : nodes.AddressesOf(node);
 
-    private void Hide(PodPeerSet peers, IReadOnlySet<IpAddress> hidden)
+    private void Hide(PodPeerSet peers, ImmutableHashSet<IpAddress> hidden)
     {
         var before = peers.Hidden;
         peers.Hidden = hidden;

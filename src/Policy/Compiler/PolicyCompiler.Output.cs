@@ -24,6 +24,12 @@ public sealed partial class PolicyCompiler
     private void ChooseRules(PodState pod)
     {
         var isEndpoint = _inventory.Find(pod.Workload.Key.NamespacedName) == pod && IsEndpoint(pod.Workload);
+        _selfEndpoints.Remove(pod);
+        if (isEndpoint && pod.Workload.Side == InterfaceSide.Self)
+        {
+            _selfEndpoints.Add(pod);
+        }
+
         if (isEndpoint)
         {
             pod.Endpoint ??= new EndpointState();
@@ -160,13 +166,11 @@ public sealed partial class PolicyCompiler
         var unserved = _changes.NamedPorts.SelectMany(group => group.RemoveUnserved()).ToList();
         _peerSets.Sweep(Remove);
         unserved.ForEach(Remove);
-        _changes.NamedPorts.Clear();
         var peerSets = TakePeerSets();
         var (ruleSets, removedRuleSets) = _ruleSets.TakeChanges();
         var endpoints = TakeEndpoints();
         freed.ForEach(_changes.PeerSetIds.Return);
-        _changes.Endpoints.Clear();
-        _changes.Touched.Clear();
+        _changes.Clear(LargeBatch);
         var removedEndpoints = _removedEndpoints.Where(removed => _inventory.Find(removed.Name)?.Endpoint is null)
             .Select(removed => removed.Name).Distinct().ToImmutableArray();
         _removedEndpoints.Clear();
@@ -219,7 +223,6 @@ public sealed partial class PolicyCompiler
             }
         }
 
-        _changes.PeerSets.Clear();
         return deltas.DrainToImmutable();
     }
 
@@ -250,6 +253,7 @@ public sealed partial class PolicyCompiler
         }
 
         _toPublish.Clear();
+        _toPublish.TrimExcess(_toPublish.Capacity > LargeBatch ? 0 : _toPublish.Capacity);
         return endpoints.DrainToImmutable();
     }
 }

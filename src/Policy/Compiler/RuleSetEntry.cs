@@ -68,8 +68,24 @@ internal sealed class RuleSetEntry(RuleSetKey key)
     /// <summary>Whether it stays without users.</summary>
     public bool IsPermanent { get; init; }
 
+    /// <summary>Adds a user.</summary>
+    public void AddUser(PodState pod)
+    {
+        SetIndex(pod, Users.Count);
+        Users.Add(pod);
+    }
+
+    /// <summary>Removes a user; its place goes to the last one.</summary>
+    public void RemoveUser(PodState pod)
+    {
+        var index = Key.Direction == Direction.Ingress ? pod.Endpoint!.IngressIndex : pod.Endpoint!.EgressIndex;
+        Users[index] = Users[^1];
+        SetIndex(Users[index], index);
+        Users.RemoveAt(Users.Count - 1);
+    }
+
     /// <summary>Workloads whose endpoint has it.</summary>
-    public HashSet<PodState> Users { get; } = [];
+    public List<PodState> Users { get; } = [];
 
     /// <summary>The tiers without Services.</summary>
     public EquatableArray<RuleTier> BaseTiers { get; set; }
@@ -84,11 +100,23 @@ internal sealed class RuleSetEntry(RuleSetKey key)
     public ServiceTier? AuditServices { get; set; }
 
     /// <summary>The peer sets the tiers without Services name.</summary>
-    public HashSet<PeerSetState> BasePeerSets { get; set; } = [];
+    public PeerSetState[] BasePeerSets { get; set; } = [];
 
     /// <summary>The peer sets its rules name.</summary>
-    public HashSet<PeerSetState> PeerSets { get; set; } = [];
+    public PeerSetState[] PeerSets { get; set; } = [];
 
     /// <summary>The named ports its rules spell out.</summary>
-    public List<NamedPortGroup> NamedPorts { get; set; } = [];
+    public NamedPortGroup[] NamedPorts { get; set; } = [];
+
+    private void SetIndex(PodState pod, int index)
+    {
+        if (Key.Direction == Direction.Ingress)
+        {
+            pod.Endpoint!.IngressIndex = index;
+        }
+        else
+        {
+            pod.Endpoint!.EgressIndex = index;
+        }
+    }
 }

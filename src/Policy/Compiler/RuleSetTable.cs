@@ -36,7 +36,7 @@ internal sealed class RuleSetTable(PeerSetTable peerSets, ServiceTable services,
 
         if (from is not null)
         {
-            from.Users.Remove(pod);
+            from.RemoveUser(pod);
             if (from.Users.Count == 0)
             {
                 _unused.Add(from);
@@ -54,7 +54,7 @@ internal sealed class RuleSetTable(PeerSetTable peerSets, ServiceTable services,
             Build(entry);
         }
 
-        entry.Users.Add(pod);
+        entry.AddUser(pod);
         return entry;
     }
 
@@ -107,13 +107,13 @@ internal sealed class RuleSetTable(PeerSetTable peerSets, ServiceTable services,
     {
         var builder = new RuleSetBuilder(peerSets, entry.Key, isStrict);
         (entry.BaseTiers, entry.BaseAudit) = builder.Build();
-        entry.BasePeerSets = builder.PeerSets;
+        entry.BasePeerSets = [.. builder.PeerSets];
         foreach (var group in builder.NamedPorts)
         {
             group.Users.Add(entry);
         }
 
-        peerSets.Release(entry, [], entry.NamedPorts.Except(builder.NamedPorts));
+        peerSets.Release(entry, [], Array.FindAll(entry.NamedPorts, group => !builder.NamedPorts.Contains(group)));
         entry.NamedPorts = [.. builder.NamedPorts];
         DecideServices(entry);
         return Compose(entry);
@@ -137,9 +137,15 @@ internal sealed class RuleSetTable(PeerSetTable peerSets, ServiceTable services,
     /// <summary>Puts the rule set together; true when it is another than before.</summary>
     public bool Compose(RuleSetEntry entry)
     {
-        HashSet<PeerSetState> used = [.. entry.BasePeerSets];
-        var tiers = entry.Services?.Compose(used) ?? entry.BaseTiers;
-        var audit = entry.AuditServices?.Compose(used) ?? entry.BaseAudit;
+        var (tiers, audit, used) = (entry.BaseTiers, entry.BaseAudit, entry.BasePeerSets);
+        if (entry.Services is not null || entry.AuditServices is not null)
+        {
+            var all = new HashSet<PeerSetState>(used);
+            tiers = entry.Services?.Compose(all) ?? tiers;
+            audit = entry.AuditServices?.Compose(all) ?? audit;
+            used = [.. all];
+        }
+
         foreach (var peers in used)
         {
             peers.References++;

@@ -82,7 +82,7 @@ internal sealed class PodState(NamespaceState ns, Workload workload)
     public List<Selection> Matches { get; set; } = [];
 
     /// <summary>The Services it is behind.</summary>
-    public List<ServiceState> Services { get; set; } = [];
+    public IReadOnlyList<ServiceState> Services { get; set; } = [];
 
     public EndpointState? Endpoint { get; set; }
 

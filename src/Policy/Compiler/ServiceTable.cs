@@ -133,7 +133,7 @@ internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
             if (IsBehind(service, pod.Workload))
             {
                 service.Pods.Add(pod);
-                pod.Services.Add(service);
+                pod.Services = [.. pod.Services, service];
                 changes.EndpointChanged(pod);
             }
         }
@@ -170,7 +170,7 @@ internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
 
         foreach (var pod in service.Pods)
         {
-            pod.Services.Remove(service);
+            pod.Services = [.. pod.Services.Where(other => other != service)];
             changes.EndpointChanged(pod);
         }
     }

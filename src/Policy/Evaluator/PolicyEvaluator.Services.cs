@@ -12,7 +12,7 @@ public sealed partial class PolicyEvaluator
     {
         Verdict? denied = null;
         var backends = BackendsOf(clusterIp, probe).ToList();
-        foreach (var (address, port) in backends)
+        foreach (var (address, port, _) in backends)
         {
             var verdict = DecideTiers(PacketTo(address, port) with { SparesSelf = false }, withAudit);
             if (verdict.Allowed)
@@ -23,7 +23,7 @@ public sealed partial class PolicyEvaluator
             denied ??= verdict with { Reason = $"no backend of the Service is allowed: {verdict.Reason}" };
         }
 
-        foreach (var (address, port) in backends.Where(backend => AddressesOf(subject).Contains(backend.Address)))
+        foreach (var (address, port, _) in backends.Where(backend => backend.Workload.Key == subject.Key))
         {
             if (DecideTiers(PacketTo(address, port), withAudit) is { Allowed: true } self)
             {
@@ -38,7 +38,7 @@ public sealed partial class PolicyEvaluator
     }
 
     /// <summary>Where traffic to a cluster IP and port can end up.</summary>
-    private IEnumerable<(IpAddress Address, ushort Port)> BackendsOf(IpAddress clusterIp, Probe probe) =>
+    private IEnumerable<(IpAddress Address, ushort Port, Workload Workload)> BackendsOf(IpAddress clusterIp, Probe probe) =>
         from service in World.Services
         where service.ClusterIps.Contains(clusterIp) && service.Selector is { Count: > 0 }
         from servicePort in service.Ports
@@ -47,7 +47,7 @@ public sealed partial class PolicyEvaluator
         where backend.Namespace == service.Namespace && backend.Ready && !backend.Finished && HasLabels(backend, service.Selector!)
         from address in BackendAddress(backend, clusterIp.Family)
         from port in TargetPorts(backend, servicePort)
-        select (address, port);
+        select (address, port, backend);
 
     private static bool HasLabels(Workload workload, LabelSet wanted) =>
         wanted.All(label => workload.Labels.TryGetValue(label.Key, out var value) && value == label.Value);

@@ -9,11 +9,12 @@ internal sealed class YamlTreeReader
     private readonly Parser _parser;
     private readonly int _lineOffset;
     private readonly Dictionary<string, ManifestNode?> _anchors = new(StringComparer.Ordinal);
-    private int _nodes;
+    private readonly NodeBudget _budget;
     private int _aliasedNodes;
 
-    private YamlTreeReader(string text, int lineOffset)
+    private YamlTreeReader(string text, int lineOffset, NodeBudget budget)
     {
+        _budget = budget;
         _parser = new Parser(new StringReader(text));
         _lineOffset = lineOffset;
     }
@@ -21,11 +22,12 @@ internal sealed class YamlTreeReader
     /// <summary>Appends every document of <paramref name="text"/> to <paramref name="documents"/>.</summary>
     /// <param name="text">YAML.</param>
     /// <param name="lineOffset">How many lines of the file come before the text.</param>
+    /// <param name="budget">What the file may still hold.</param>
     /// <param name="documents">Receives the documents up to the first error.</param>
     /// <exception cref="ManifestSyntaxException">The text is no YAML, or goes beyond a limit.</exception>
-    public static void Read(string text, int lineOffset, List<ManifestNode> documents)
+    public static void Read(string text, int lineOffset, NodeBudget budget, List<ManifestNode> documents)
     {
-        var reader = new YamlTreeReader(text, lineOffset);
+        var reader = new YamlTreeReader(text, lineOffset, budget);
         try
         {
             reader.ReadStream(documents);
@@ -61,7 +63,6 @@ internal sealed class YamlTreeReader
             }
 
             _anchors.Clear();
-            _nodes = 0;
             _aliasedNodes = 0;
             documents.Add(ReadNode(Next(), 0));
         }
@@ -72,11 +73,7 @@ internal sealed class YamlTreeReader
 
     private ManifestNode ReadNode(ParsingEvent current, int depth)
     {
-        if (++_nodes > ManifestLimits.Nodes)
-        {
-            throw Failure(current, $"the document has more than {ManifestLimits.Nodes} values; split it");
-        }
-
+        _budget.Take(Line(current), Column(current));
         if (depth > ManifestLimits.Depth)
         {
             throw Failure(current, $"nested deeper than {ManifestLimits.Depth} levels");

@@ -1,5 +1,3 @@
-using System.Runtime.Versioning;
 using Portcullis.Host.Commands;
-
 
 return await CommandLine.InvokeAsync(args, Console.Out, Console.Error, Environment.GetEnvironmentVariables());

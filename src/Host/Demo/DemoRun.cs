@@ -167,7 +167,8 @@ internal sealed class DemoRun(string datapath, bool keep, DemoPrinter? printer)
         if (step.Apply is { } manifest)
         {
             // Two manifests of one policy differ in the number of their step only: the later replaces the earlier.
-            var name = manifest[(manifest.IndexOf('-', StringComparison.Ordinal) + 1)..];
+            var name = Path.GetFileName(manifest);
+            name = name[(name.IndexOf('-', StringComparison.Ordinal) + 1)..];
             var staged = folder.Stage(name, await File.ReadAllTextAsync(Path.Combine(Examples, manifest), cancellationToken));
             changes.Add(() => folder.Publish(staged, name));
         }

@@ -4,10 +4,10 @@ using Portcullis.Net;
 
 namespace Portcullis.Host.Demo;
 
-/// <summary>What the demo does and what must come of it: <c>expected.json</c>, written by hand beside the manifests.</summary>
+/// <summary>What the demo does and what must come of it: <c>scenario/expected.json</c>, written by hand below the manifests.</summary>
 internal sealed record DemoScenario(DemoNode Node, IReadOnlyList<DemoPod> Pods, IReadOnlyList<DemoTarget> Targets, IReadOnlyList<DemoStep> Steps)
 {
-    private const string FileName = "expected.json";
+    private const string FileName = "scenario/expected.json";
 
     /// <summary>Reads the scenario of a folder.</summary>
     /// <exception cref="CommandException">It is not there.</exception>

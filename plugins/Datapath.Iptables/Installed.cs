@@ -1,0 +1,20 @@
+using Portcullis.Datapath.Iptables.Flows;
+using Portcullis.Datapath.Iptables.Rendering;
+using Portcullis.Datapath.Iptables.Tools;
+
+namespace Portcullis.Datapath.Iptables;
+
+/// <summary>What is in force in the kernel.</summary>
+/// <param name="World">The rules; locked while they change.</param>
+/// <param name="Layout">The chains and sets that stand for them.</param>
+/// <param name="Iptables">The backend they are in.</param>
+/// <param name="Ipset">The sets' program.</param>
+/// <param name="Explainer">Explains what the chains report.</param>
+internal sealed record Installed(World World, Layout Layout, IptablesTool Iptables, IpsetTool Ipset, FlowExplainer Explainer)
+{
+    /// <summary>What is not enforced as asked.</summary>
+    public IReadOnlyList<Finding> Problems { get; set; } = [];
+
+    /// <summary>The instance's rules as the kernel lists them; null until they were listed after the last change.</summary>
+    public string? Fingerprint { get; set; }
+}

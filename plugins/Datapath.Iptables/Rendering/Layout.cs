@@ -1,0 +1,243 @@
+using System.Text;
+using Portcullis.Datapath.Iptables.Tools;
+using Portcullis.Datapaths;
+using Portcullis.Net;
+using Portcullis.Resources;
+using Portcullis.Rules;
+
+namespace Portcullis.Datapath.Iptables.Rendering;
+
+/// <summary>
+/// Everything of this instance in the kernel: which chain stands for which rule set, which set for which peers. A replacement
+/// of the whole world is a new layout, built beside the old one with names of its own.
+/// </summary>
+internal sealed class Layout
+{
+    private readonly Names _names;
+    private readonly World _world;
+    private readonly Verdicts _verdicts;
+    private readonly DatapathSettings _settings;
+    private readonly IReadOnlyList<IpFamily> _families;
+    private readonly Dictionary<PeerSetId, string> _peerSets = [];
+    private readonly Dictionary<(RuleSetId Id, InterfaceSide Side), RuleSetChains> _ruleSets = [];
+    private readonly string _ownAddresses;
+    private readonly Dictionary<IpFamily, HashSet<string>> _ownElements = new() { [IpFamily.IPv4] = [], [IpFamily.IPv6] = [] };
+    private readonly Dictionary<(string Table, IpFamily Family), Dictionary<string, int>> _ruleCounts = [];
+    private readonly Dispatch _dispatch;
+
+    /// <summary>Names an empty layout.</summary>
+    public Layout(World world, Names names, Verdicts verdicts, DatapathSettings settings, IReadOnlyList<IpFamily> families)
+    {
+        _world = world;
+        _names = names;
+        _verdicts = verdicts;
+        _settings = settings;
+        _families = families;
+        _ownAddresses = names.Next('n');
+        _dispatch = new Dispatch(names, verdicts, settings, _ownAddresses);
+    }
+
+    /// <summary>The chains that built-in chains jump to: (table, built-in chain, chain).</summary>
+    public IEnumerable<Jump> Jumps => _dispatch.Jumps;
+
+    /// <summary>The sets of both families with their elements, as they should be.</summary>
+    public IEnumerable<(string Name, IEnumerable<string> Elements)> Sets =>
+        _families.SelectMany(family => _peerSets
+            .Select(set => (
+                PeerSets.NameOf(set.Value, family),
+                _world.PeerSets[set.Key].Where(prefix => prefix.Family == family).SelectMany(PeerSets.Elements)))
+            .Append((PeerSets.NameOf(_ownAddresses, family), _ownElements[family])));
+
+    /// <summary>The number of sets.</summary>
+    public int SetCount => (_peerSets.Count + 1) * _families.Count;
+
+    /// <summary>A chain that is not there, or has another number of rules; null when there is none.</summary>
+    public string? FindMissing(IReadOnlyDictionary<(string Table, IpFamily Family), SavedTable> saved)
+    {
+        foreach (var ((table, family), content) in saved)
+        {
+            var present = content.Rules.CountBy(rule => rule.Chain).ToDictionary();
+            var chains = content.Chains.ToHashSet();
+            foreach (var (name, rules) in _ruleCounts[(table, family)])
+            {
+                if (!chains.Contains(name) || present.GetValueOrDefault(name) != rules)
+                {
+                    return $"{family} table {table}: chain {name}";
+                }
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The step to a change set that the world has already taken over.</summary>
+    public Plan Advance(ChangeSet changes)
+    {
+        var plan = new Plan();
+        if (changes.Replace)
+        {
+            Begin(plan);
+        }
+
+        foreach (var delta in changes.PeerSets)
+        {
+            Change(plan, delta);
+        }
+
+        if (changes.Replace || !changes.Endpoints.IsEmpty || !changes.RemovedEndpoints.IsEmpty)
+        {
+            Dispatch(plan);
+        }
+
+        foreach (var id in changes.RemovedRuleSets)
+        {
+            Remove(plan, id);
+        }
+
+        foreach (var id in changes.RemovedPeerSets)
+        {
+            if (_peerSets.Remove(id, out var set))
+            {
+                plan.Garbage.AddRange(_families.Select(family => PeerSets.NameOf(set, family)));
+            }
+        }
+
+        foreach (var family in _families)
+        {
+            Count(("mangle", family), plan.Mangle[family]);
+            Count(("raw", family), plan.Raw[family]);
+        }
+
+        return plan;
+    }
+
+    private void Count((string Table, IpFamily Family) key, ChainChanges changes)
+    {
+        var counts = _ruleCounts.TryGetValue(key, out var known) ? known : _ruleCounts[key] = [];
+        foreach (var chain in changes.Written)
+        {
+            counts[chain.Name] = chain.Rules.Count;
+        }
+
+        foreach (var name in changes.Removed)
+        {
+            counts.Remove(name);
+        }
+    }
+
+    private void Begin(Plan plan)
+    {
+        foreach (var family in _families)
+        {
+            plan.SetsBefore.AppendLine(PeerSets.CreateByInterface(PeerSets.NameOf(_ownAddresses, family), family));
+            _dispatch.WriteHooks(family, plan.Mangle[family], plan.Raw[family]);
+        }
+    }
+
+    private void Change(Plan plan, PeerSetDelta delta)
+    {
+        if (_peerSets.TryGetValue(delta.Id, out var set))
+        {
+            Append(plan.SetsAdded, "add", set, delta.Added);
+            Append(plan.SetsRemoved, "del", set, delta.Removed);
+            return;
+        }
+
+        set = _names.Next('p');
+        _peerSets.Add(delta.Id, set);
+        foreach (var family in _families)
+        {
+            var count = delta.Added.Count(prefix => prefix.Family == family);
+            plan.SetsBefore.AppendLine(PeerSets.Create(PeerSets.NameOf(set, family), family, count));
+        }
+
+        Append(plan.SetsBefore, "add", set, delta.Added);
+    }
+
+    private void Append(StringBuilder lines, string verb, string set, IEnumerable<IpPrefix> prefixes)
+    {
+        foreach (var prefix in prefixes.Where(prefix => _families.Contains(prefix.Family)))
+        {
+            foreach (var element in PeerSets.Elements(prefix))
+            {
+                lines.Append(verb).Append(' ').Append(PeerSets.NameOf(set, prefix.Family)).Append(' ').AppendLine(element);
+            }
+        }
+    }
+
+    // Chains are made when the first endpoint with an interface needs them.
+    private RuleSetChains ChainsOf(Plan plan, RuleSetId id, InterfaceSide side)
+    {
+        if (_ruleSets.TryGetValue((id, side), out var chains))
+        {
+            return chains;
+        }
+
+        var rules = _world.RuleSets[id];
+        var reply = rules.Direction == Direction.Ingress ? Direction.Egress : Direction.Ingress;
+        chains = new RuleSetChains(
+            rules,
+            _names,
+            _verdicts,
+            side == InterfaceSide.Peer ? _ownAddresses : null,
+            _settings.Established == EstablishedConnections.Enforce ? _dispatch.FlowsOf(side, reply) : null);
+        _ruleSets.Add((id, side), chains);
+        foreach (var family in _families)
+        {
+            foreach (var chain in chains.Render(family, peers => PeerSets.NameOf(_peerSets[peers], family)))
+            {
+                plan.Mangle[family].Write(chain);
+            }
+        }
+
+        return chains;
+    }
+
+    private void Remove(Plan plan, RuleSetId id)
+    {
+        foreach (var side in new[] { InterfaceSide.Peer, InterfaceSide.Self })
+        {
+            if (_ruleSets.Remove((id, side), out var chains))
+            {
+                foreach (var family in _families)
+                {
+                    foreach (var name in chains.Names)
+                    {
+                        plan.Mangle[family].Remove(name);
+                    }
+                }
+            }
+        }
+    }
+
+    private void Dispatch(Plan plan)
+    {
+        var endpoints = InterfaceOwners.Of(_world.Endpoints.Values, plan.Problems);
+        _dispatch.Update(
+            endpoints,
+            (id, side) => ChainsOf(plan, id, side),
+            [.. _families.Select(family => plan.Mangle[family])],
+            [.. _families.Select(family => plan.Raw[family])]);
+        foreach (var family in _families)
+        {
+            var elements = endpoints
+                .Where(endpoint => endpoint.Side == InterfaceSide.Peer)
+                .SelectMany(endpoint => endpoint.Addresses.Items
+                    .Where(address => address.Family == family)
+                    .Select(address => $"{address},{endpoint.Link!.Value.Name}"))
+                .ToHashSet();
+            var (name, before) = (PeerSets.NameOf(_ownAddresses, family), _ownElements[family]);
+            foreach (var element in elements.Except(before))
+            {
+                plan.SetsBefore.AppendLine($"add {name} {element}");
+            }
+
+            foreach (var element in before.Except(elements))
+            {
+                plan.SetsRemoved.AppendLine($"del {name} {element}");
+            }
+
+            _ownElements[family] = elements;
+        }
+    }
+}

@@ -1,0 +1,81 @@
+using Microsoft.Extensions.Logging;
+using Portcullis.Datapath.Iptables.Rendering;
+using Portcullis.Datapath.Iptables.Tools;
+using Portcullis.Datapaths;
+
+namespace Portcullis.Datapath.Iptables;
+
+/// <summary>Reads counters for those who ask, at most once a second.</summary>
+internal sealed partial class StatusReader(KernelThread kernel, Ruleset ruleset, TimeProvider time, ILogger logger)
+{
+    // The kernel's own limit (ip_set_max grows up to it).
+    private const int MaxSets = 65534;
+
+    private static readonly TimeSpan FreshFor = TimeSpan.FromSeconds(1);
+
+    // A long apply is not waited for: the figures from before it serve as well.
+    private static readonly TimeSpan WaitAtMost = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _lock = new();
+    private DatapathStatus _last = new();
+    private long? _readAt;
+    private Task<DatapathStatus>? _reading;
+
+    /// <summary>The figures, at most a second old unless the kernel is being written.</summary>
+    public DatapathStatus Read()
+    {
+        Task<DatapathStatus> reading;
+        lock (_lock)
+        {
+            if (_readAt is { } at && time.GetElapsedTime(at) < FreshFor)
+            {
+                return _last;
+            }
+
+            reading = _reading ??= kernel.RunAsync(ReadKernel, CancellationToken.None);
+        }
+
+        try
+        {
+            if (!reading.Wait(WaitAtMost))
+            {
+                return _last;
+            }
+        }
+        catch (AggregateException exception)
+        {
+            LogUnreadable(exception.InnerException!.Message);
+        }
+
+        lock (_lock)
+        {
+            if (_reading == reading)
+            {
+                _reading = null;
+                _readAt = time.GetTimestamp();
+                _last = reading.IsCompletedSuccessfully ? reading.GetAwaiter().GetResult() : _last;
+            }
+
+            return _last;
+        }
+    }
+
+    private DatapathStatus ReadKernel()
+    {
+        if (ruleset.Current is not { } installed)
+        {
+            return new DatapathStatus();
+        }
+
+        var counts = Counters.Of(ruleset.Save(installed), ruleset.Names);
+        Counters.Add(counts, ruleset.EarlierCounts);
+        return new DatapathStatus
+        {
+            Packets = Counters.ToPackets(counts),
+            Tables = [new TableUsage("sets", installed.Layout.SetCount, MaxSets)],
+        };
+    }
+
+    [LoggerMessage(4010, LogLevel.Warning, "The packet counters cannot be read: {Problem}")]
+    private partial void LogUnreadable(string problem);
+}

@@ -97,6 +97,7 @@ struct pc_page {
 #define PC_ENDPOINT_MORE_ADDRESSES 0x8u /* own addresses beyond the first of each family are in own_addresses */
 #define PC_ENDPOINT_HAS_IP4 0x10u
 #define PC_ENDPOINT_HAS_IP6 0x20u
+#define PC_ENDPOINT_CLOSED 0x40u /* nothing passes but ARP, neighbour discovery and MLD */
 
 /* By interface index. One cache line. rows is written with one 8-byte store: both directions switch together. */
 struct pc_endpoint {
@@ -104,21 +105,111 @@ struct pc_endpoint {
 	__u32 flags;
 	__u32 ip4_be;
 	__u8 ip6[16]; /* network order */
-	__u32 pad[8];
+	/*
+	 * How many more packets shall look whether their connection lacks a reply permit. The programs set it when a
+	 * reply finds none (evicted, or older than the agent); user space only ever writes 0.
+	 */
+	__u32 heal;
+	__u32 pad[7];
 };
 
+/* Key of own_addresses. */
 struct pc_own_address_key {
 	__u32 ifindex;
 	__u8 address[16]; /* network order; IPv4 as ::ffff:a.b.c.d */
 };
 
 #define PC_CONFIG_KEEP_ESTABLISHED 0x1u
+#define PC_CONFIG_EVENTS 0x2u /* somebody reads the events */
 
 struct pc_config {
 	__u32 layout; /* PC_LAYOUT_VERSION */
-	__u32 flags;
+	__u32 flags; /* PC_CONFIG_* */
 	__u32 root6; /* PC_REF_* */
-	__u32 pad;
+	__u32 event_tokens; /* events the programs may still send; user space refills it */
+	__u64 seed[2]; /* secret; the same as long as the permits live */
+};
+
+/*
+ * Remembers a flow that policy allowed, so that its replies pass where policy alone would deny them; also a datagram whose
+ * first fragment was allowed. The tag is a keyed hash of interface, opening direction, protocol, addresses and ports. One
+ * 8-byte store publishes an entry, so no lock is needed. A full bucket evicts from the owner that has most entries in it:
+ * a flood of one endpoint displaces its own permits.
+ */
+#define PC_PERMIT_WAYS 8
+#define PC_PERMIT_BUCKETS 65536
+#define PC_PERMIT_OWNER_MASK 0x00ffffffu /* interface index */
+#define PC_PERMIT_KIND_SHIFT 24
+
+enum pc_permit_kind {
+	PC_PERMIT_TCP = 0,
+	PC_PERMIT_TCP_CLOSING = 1,
+	PC_PERMIT_OTHER = 2,
+	PC_PERMIT_FRAGMENT = 3,
+};
+
+struct pc_permit {
+	__u64 tag; /* 0: free */
+	__u32 seen; /* in units of 2^30 ns since boot */
+	__u32 owner; /* interface index, kind */
+};
+
+struct pc_permit_bucket {
+	struct pc_permit slot[PC_PERMIT_WAYS];
+};
+
+/* What became of a packet and why. Each reason belongs to one verdict; user space has the names. */
+enum pc_reason {
+	PC_REASON_ALLOWED = 0, /* by policy */
+	PC_REASON_UNPOLICED = 1, /* no policy for this direction */
+	PC_REASON_REPLY = 2, /* to a flow that policy allows */
+	PC_REASON_ESTABLISHED = 3, /* flow from before a policy change, which is set to keep it */
+	PC_REASON_OWN_ADDRESS = 4, /* the workload itself, through a Service */
+	PC_REASON_NEIGHBOUR = 5, /* ARP, neighbour discovery, MLD */
+	PC_REASON_NON_IP = 6, /* not IP, direction not policed */
+	PC_REASON_ICMP_ERROR = 7, /* about a packet of an allowed flow */
+	PC_REASON_FRAGMENT = 8, /* follows its first fragment */
+
+	PC_REASON_AUDIT = 12, /* allowed; policies in audit mode would deny it */
+
+	PC_REASON_DENIED = 16, /* by a rule */
+	PC_REASON_ISOLATED = 17, /* no rule allows it */
+	PC_REASON_SPOOFED = 18, /* source address is not the workload's */
+	PC_REASON_NON_IP_DENIED = 19,
+	PC_REASON_VLAN = 20, /* tagged, and not IP inside */
+	PC_REASON_TRUNCATED = 21,
+	PC_REASON_MALFORMED = 22,
+	PC_REASON_EXTENSION_HEADERS = 23, /* too many, or source routed */
+	PC_REASON_FRAGMENT_DENIED = 24, /* first fragment denied or not seen, or a tiny one */
+	PC_REASON_CLOSED = 25, /* the endpoint could not be enforced as asked */
+	PC_REASON_NO_ENDPOINT = 26, /* attached, but not in the endpoint table */
+	PC_REASON_TABLE_FAULT = 27, /* a table refers outside of another */
+};
+
+#define PC_REASON_FIRST_DENY PC_REASON_DENIED
+#define PC_REASONS 32
+#define PC_COUNTER_EVENTS_LOST (2 * PC_REASONS)
+#define PC_COUNTERS (2 * PC_REASONS + 1)
+
+/* Per processor, at direction * PC_REASONS + reason; and the events that were lost. */
+struct pc_counter {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/* A packet that opened a flow or was not simply allowed. */
+struct pc_event {
+	__u64 time; /* ns since boot, CLOCK_MONOTONIC */
+	__u32 ifindex;
+	__u32 rule; /* argument of the verdict */
+	__u8 source[16]; /* network order; IPv4 in the first four bytes */
+	__u8 destination[16];
+	__u16 source_port;
+	__u16 destination_port;
+	__u8 direction;
+	__u8 reason;
+	__u8 protocol;
+	__u8 family; /* 4, 6; 0: not IP */
 };
 
 #endif

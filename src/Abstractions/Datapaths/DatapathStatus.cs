@@ -8,6 +8,13 @@ namespace Portcullis.Datapaths;
 /// <param name="Bytes">Bytes, link-layer header included.</param>
 public readonly record struct PacketCounter(Direction Direction, FlowVerdict Verdict, string Reason, long Packets, long Bytes);
 
+/// <summary>Packets that one policy decided since the datapath took over, summed over its rules and over processors.</summary>
+/// <param name="Kind">The kind of policy, as users know it.</param>
+/// <param name="Policy">Its name.</param>
+/// <param name="Verdict">What happened to the packets.</param>
+/// <param name="Packets">Packets.</param>
+public readonly record struct PolicyCounter(string Kind, NamespacedName Policy, FlowVerdict Verdict, long Packets);
+
 /// <summary>How full a kernel table is.</summary>
 /// <param name="Table">Its name.</param>
 /// <param name="Entries">Entries in use.</param>
@@ -19,6 +26,9 @@ public sealed record DatapathStatus
 {
     /// <summary>Packet counters.</summary>
     public IReadOnlyList<PacketCounter> Packets { get; init; } = [];
+
+    /// <summary>Counters per policy, as far as the datapath keeps them: a bounded number, the ones that decided most.</summary>
+    public IReadOnlyList<PolicyCounter> Policies { get; init; } = [];
 
     /// <summary>Table sizes.</summary>
     public IReadOnlyList<TableUsage> Tables { get; init; } = [];

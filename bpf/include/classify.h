@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From an address to its class: everything the rules need to know of it. */
+#ifndef PORTCULLIS_CLASSIFY_H
+#define PORTCULLIS_CLASSIFY_H
+
+#include <bpf/bpf_endian.h>
+#include "maps.h"
+#include "packet.h"
+
+/* Above every class: a table refers outside of another one. */
+#define PC_CLASS_FAULT 0xffffffffu
+
+static __always_inline __u32 pc_block_ref(__u32 block, __u8 byte)
+{
+	struct pc_block *b = bpf_map_lookup_elem(&pc_blocks, &block);
+
+	return b ? *(volatile __u32 *)&b->ref[byte] : PC_CLASS_FAULT;
+}
+
+static __always_inline __u32 pc_is_block(__u32 ref)
+{
+	return (ref & PC_REF_KIND_MASK) == PC_REF_BLOCK;
+}
+
+static __always_inline __u32 pc_class_of_ref(__u32 ref)
+{
+	return (ref & PC_REF_KIND_MASK) == PC_REF_CLASS ? ref & 0xffff : PC_CLASS_FAULT;
+}
+
+static __always_inline __u32 pc_classify4(__u32 address)
+{
+	__u32 ref = pc_block_ref(address >> 24, address >> 16);
+
+	if (pc_is_block(ref)) {
+		ref = pc_block_ref(ref & PC_REF_VALUE_MASK, address >> 8);
+		if (pc_is_block(ref))
+			ref = pc_block_ref(ref & PC_REF_VALUE_MASK, address);
+	}
+	return pc_class_of_ref(ref);
+}
+
+/* Each step takes at least one of the 16 bytes of the address, so 17 rounds always reach a class. */
+static __always_inline __u32 pc_classify6(const struct pc_address *address)
+{
+	__u64 high = bpf_be64_to_cpu(address->word[0]);
+	__u64 low = bpf_be64_to_cpu(address->word[1]);
+	__u32 zero = 0, ref, index;
+	struct pc_config *config = bpf_map_lookup_elem(&pc_config, &zero);
+	struct pc_node6 *node;
+
+	if (!config)
+		return PC_CLASS_FAULT;
+	ref = *(volatile __u32 *)&config->root6;
+	for (int i = 0; i < 17; i++) {
+		if ((ref & PC_REF_KIND_MASK) != PC_REF_NODE)
+			break;
+		index = ref & PC_REF_VALUE_MASK;
+		node = bpf_map_lookup_elem(&pc_nodes6, &index);
+		if (!node)
+			return PC_CLASS_FAULT;
+		if ((high & node->mask_high) != node->value_high || (low & node->mask_low) != node->value_low)
+			return pc_class_of_ref(node->otherwise);
+		ref = *(volatile __u32 *)&node->next;
+		if (pc_is_block(ref))
+			ref = pc_block_ref(ref & PC_REF_VALUE_MASK, (node->low ? low : high) >> (node->shift & 63));
+	}
+	return pc_class_of_ref(ref);
+}
+
+static __always_inline __u32 pc_classify(__u8 family, const struct pc_address *address)
+{
+	return family == 4 ? pc_classify4(bpf_ntohl((__u32)address->word[0])) : pc_classify6(address);
+}
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The tables. User space sets the sizes marked 1 before it loads; those it writes are memory-mapped. */
+#ifndef PORTCULLIS_MAPS_H
+#define PORTCULLIS_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "policy_types.h"
+
+#define PC_TABLE(name, type_of_value, entries) \
+	struct { \
+		__uint(type, BPF_MAP_TYPE_ARRAY); \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__uint(max_entries, entries); \
+		__type(key, __u32); \
+		__type(value, type_of_value); \
+	} name SEC(".maps")
+
+PC_TABLE(pc_config, struct pc_config, 1);
+PC_TABLE(pc_endpoints, struct pc_endpoint, 1);
+PC_TABLE(pc_blocks, struct pc_block, 1);
+PC_TABLE(pc_nodes6, struct pc_node6, 1);
+PC_TABLE(pc_rows, struct pc_row, 1);
+PC_TABLE(pc_pages, struct pc_page, 1);
+PC_TABLE(pc_ports, struct pc_port_entry, 1);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct pc_own_address_key);
+	__type(value, __u8);
+} pc_own_addrs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PC_PERMIT_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct pc_permit_bucket);
+} pc_permits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PC_COUNTERS);
+	__type(key, __u32);
+	__type(value, struct pc_counter);
+} pc_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} pc_events SEC(".maps");
+
+/*
+ * No program reads this pair. An update of a slot of an array of maps by system call returns only after every program
+ * that was running has ended: the grace period before an unlinked table entry is reused.
+ */
+struct pc_grace_inner {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} pc_grace_slot SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct pc_grace_inner);
+} pc_grace SEC(".maps") = {
+	.values = { &pc_grace_slot },
+};
+
+#endif

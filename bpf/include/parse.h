@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Parsing of hostile input. Two parsers fill the same struct: pc_parse_fast for plain TCP and UDP in linear memory by
+ * direct access; pc_parse for everything, by bpf_skb_load_bytes, which also reads split packets.
+ * Both never look beyond the length the IP header states, nor beyond the packet.
+ */
+#ifndef PORTCULLIS_PARSE_H
+#define PORTCULLIS_PARSE_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include "packet.h"
+
+#define PC_PARSED 0 /* else the enum pc_reason to drop it with when the endpoint is policed */
+
+#define PC_TCP_FIN 0x01u
+#define PC_TCP_SYN 0x02u
+#define PC_TCP_RST 0x04u
+#define PC_TCP_ACK 0x10u
+#define PC_IP4_OFFSET 0x1fffu
+#define PC_IP4_MORE 0x2000u
+#define PC_MAX_TAGS 2
+#define PC_MAX_EXTENSIONS 8
+/* A later fragment that starts inside a TCP header could rewrite it (RFC 1858). In units of 8 bytes. */
+#define PC_MIN_FRAGMENT_OFFSET 3
+
+struct pc_ip4_header {
+	__u8 version_ihl;
+	__u8 tos;
+	__be16 total_length_be;
+	__be16 id_be;
+	__be16 fragment_be;
+	__u8 ttl;
+	__u8 protocol;
+	__be16 checksum_be;
+	__be32 source_be;
+	__be32 destination_be;
+};
+
+struct pc_ip6_header {
+	__be32 version_class_flow_be;
+	__be16 payload_length_be;
+	__u8 next_header;
+	__u8 hop_limit;
+	struct pc_address source;
+	struct pc_address destination;
+} __attribute__((packed));
+
+struct pc_ports_header {
+	__be16 source_be;
+	__be16 destination_be;
+};
+
+struct pc_fragment_header {
+	__u8 next_header;
+	__u8 reserved;
+	__be16 offset_be; /* in units of 8 bytes in the high 13 bits; 1: more follow */
+	__be32 id_be;
+};
+
+static __always_inline __u16 pc_tcp_roles(__u8 tcp_flags)
+{
+	__u16 roles = PC_TCP;
+
+	/* A SYN without ACK is never a reply, nothing else ever opens. */
+	roles |= (tcp_flags & (PC_TCP_SYN | PC_TCP_ACK)) == PC_TCP_SYN ? PC_OPENS : PC_REPLIES;
+	if (tcp_flags & (PC_TCP_FIN | PC_TCP_RST))
+		roles |= PC_CLOSES;
+	return roles;
+}
+
+/* 1: parsed; 0: not one of the plain packets this is for. */
+static __always_inline int pc_parse_fast(struct __sk_buff *skb, struct pc_packet *p)
+{
+	void *data = (void *)(long)skb->data;
+	void *end = (void *)(long)skb->data_end;
+	struct ethhdr *eth = data;
+	struct pc_ip4_header *ip4 = data + ETH_HLEN;
+	struct pc_ip6_header *ip6 = data + ETH_HLEN;
+	struct pc_ports_header *ports;
+	__u32 transport_length, header;
+
+	if (data + ETH_HLEN + sizeof(*ip4) > end)
+		return 0;
+	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+		if (ip4->version_ihl != 0x45 || ip4->fragment_be & bpf_htons(PC_IP4_OFFSET | PC_IP4_MORE))
+			return 0;
+		p->family = 4;
+		p->protocol = ip4->protocol;
+		p->source.word[0] = ip4->source_be;
+		p->destination.word[0] = ip4->destination_be;
+		p->source.word[1] = p->destination.word[1] = 0;
+		header = sizeof(*ip4);
+		transport_length = bpf_ntohs(ip4->total_length_be) - header;
+		ports = (void *)(ip4 + 1);
+	} else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
+		if ((void *)(ip6 + 1) > end || (ip6->version_class_flow_be & bpf_htonl(0xf0000000)) != bpf_htonl(0x60000000))
+			return 0;
+		p->family = 6;
+		p->protocol = ip6->next_header;
+		p->source = ip6->source;
+		p->destination = ip6->destination;
+		header = sizeof(*ip6);
+		transport_length = bpf_ntohs(ip6->payload_length_be);
+		ports = (void *)(ip6 + 1);
+	} else {
+		return 0;
+	}
+	/* A total length below the header wraps around to more than any packet has. */
+	if (transport_length > skb->len - ETH_HLEN - header)
+		return 0;
+	if (p->protocol == 6) {
+		if (transport_length < 20 || (void *)ports + 20 > end)
+			return 0;
+		p->roles = pc_tcp_roles(((__u8 *)ports)[13]);
+	} else if (p->protocol == 17) {
+		if (transport_length < 8 || (void *)ports + 8 > end)
+			return 0;
+		p->roles = PC_OPENS | PC_REPLIES;
+	} else {
+		return 0;
+	}
+	p->source_port = bpf_ntohs(ports->source_be);
+	p->destination_port = bpf_ntohs(ports->destination_be);
+	return 1;
+}
+
+static __always_inline int pc_parse_icmp(struct __sk_buff *skb, struct pc_packet *p, __u32 offset, __u8 hop_limit)
+{
+	__u8 icmp[8];
+
+	if (offset + sizeof(icmp) > p->end || bpf_skb_load_bytes(skb, offset, icmp, sizeof(icmp)))
+		return PC_REASON_TRUNCATED;
+	p->source_port = p->destination_port = icmp[4] << 8 | icmp[5];
+	if (p->family == 4) {
+		if (icmp[0] == 8)
+			p->roles |= PC_OPENS;
+		else if (icmp[0] == 0)
+			p->roles |= PC_REPLIES;
+		else if (icmp[0] == 3 || icmp[0] == 11 || icmp[0] == 12)
+			p->roles |= PC_ICMP_ERROR;
+		return PC_PARSED;
+	}
+	if (icmp[0] == 128)
+		p->roles |= PC_OPENS;
+	else if (icmp[0] == 129)
+		p->roles |= PC_REPLIES;
+	else if (icmp[0] < 128)
+		p->roles |= PC_ICMP_ERROR;
+	else if (icmp[0] >= 133 && icmp[0] <= 137 && hop_limit == 255)
+		p->roles |= PC_NEIGHBOUR;
+	else if (((icmp[0] >= 130 && icmp[0] <= 132) || icmp[0] == 143) && hop_limit == 1)
+		p->roles |= PC_NEIGHBOUR;
+	return PC_PARSED;
+}
+
+static __always_inline int pc_parse_transport(struct __sk_buff *skb, struct pc_packet *p, __u32 offset, __u8 hop_limit)
+{
+	__u8 header[20];
+
+	p->transport_offset = offset;
+	switch (p->protocol) {
+	case 1:
+	case 58:
+		/* ICMP of the other family is just another protocol. */
+		if ((p->protocol == 1) == (p->family == 4))
+			return pc_parse_icmp(skb, p, offset, hop_limit);
+		p->roles |= PC_OPENS | PC_REPLIES;
+		return PC_PARSED;
+	case 6:
+		if (offset + 20 > p->end || bpf_skb_load_bytes(skb, offset, header, 20))
+			return PC_REASON_TRUNCATED;
+		p->roles |= pc_tcp_roles(header[13]);
+		break;
+	case 17:
+		if (offset + 8 > p->end || bpf_skb_load_bytes(skb, offset, header, 8))
+			return PC_REASON_TRUNCATED;
+		p->roles |= PC_OPENS | PC_REPLIES;
+		break;
+	case 132:
+		/* Common header of 12 bytes, then the first chunk; type 1 is INIT, which only opens. */
+		if (offset + 16 > p->end || bpf_skb_load_bytes(skb, offset, header, 16))
+			return PC_REASON_TRUNCATED;
+		p->roles |= header[12] == 1 ? PC_OPENS : PC_OPENS | PC_REPLIES;
+		break;
+	default:
+		p->roles |= PC_OPENS | PC_REPLIES;
+		return PC_PARSED;
+	}
+	p->source_port = header[0] << 8 | header[1];
+	p->destination_port = header[2] << 8 | header[3];
+	return PC_PARSED;
+}
+
+/* Notes the fragment and says whether a transport header follows. */
+static __always_inline int pc_parse_fragment(struct pc_packet *p, __u32 offset, __u32 more, __u32 id)
+{
+	p->fragment_id = id;
+	if (offset)
+		p->roles |= PC_LATER_FRAGMENT | (offset < PC_MIN_FRAGMENT_OFFSET ? PC_FIRST_FRAGMENT : 0);
+	else if (more)
+		p->roles |= PC_FIRST_FRAGMENT;
+	return !offset;
+}
+
+static __always_inline int pc_parse4(struct __sk_buff *skb, struct pc_packet *p, __u32 offset)
+{
+	struct pc_ip4_header ip;
+	__u32 header, total, fragment;
+
+	if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)))
+		return PC_REASON_TRUNCATED;
+	header = (ip.version_ihl & 0xf) * 4;
+	if (ip.version_ihl >> 4 != 4 || header < sizeof(ip))
+		return PC_REASON_MALFORMED;
+	p->family = 4;
+	p->source.word[0] = ip.source_be;
+	p->destination.word[0] = ip.destination_be;
+	p->protocol = ip.protocol;
+	total = bpf_ntohs(ip.total_length_be);
+	/* A GSO packet above 64 KB states no length. */
+	if (!total && skb->gso_size)
+		total = skb->len - offset;
+	if (total < header)
+		return PC_REASON_MALFORMED;
+	p->end = offset + total;
+	if (p->end > skb->len)
+		return PC_REASON_TRUNCATED;
+	fragment = bpf_ntohs(ip.fragment_be);
+	if (!pc_parse_fragment(p, fragment & PC_IP4_OFFSET, fragment & PC_IP4_MORE, bpf_ntohs(ip.id_be)))
+		return PC_PARSED;
+	return pc_parse_transport(skb, p, offset + header, 0);
+}
+
+static __always_inline int pc_parse6(struct __sk_buff *skb, struct pc_packet *p, __u32 offset)
+{
+	struct pc_fragment_header header;
+	struct pc_ip6_header ip;
+	__u32 length;
+	__u8 next;
+
+	if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)))
+		return PC_REASON_TRUNCATED;
+	if ((ip.version_class_flow_be & bpf_htonl(0xf0000000)) != bpf_htonl(0x60000000))
+		return PC_REASON_MALFORMED;
+	p->family = 6;
+	p->source = ip.source;
+	p->destination = ip.destination;
+	length = bpf_ntohs(ip.payload_length_be);
+	offset += sizeof(ip);
+	if (!length && skb->gso_size)
+		length = skb->len - offset;
+	p->end = offset + length;
+	if (p->end > skb->len)
+		return PC_REASON_TRUNCATED;
+	next = ip.next_header;
+	for (int i = 0; i < PC_MAX_EXTENSIONS; i++) {
+		if (next != 0 && next != 43 && next != 44 && next != 60) {
+			p->protocol = next;
+			return pc_parse_transport(skb, p, offset, ip.hop_limit);
+		}
+		if (offset + sizeof(header) > p->end || bpf_skb_load_bytes(skb, offset, &header, sizeof(header)))
+			return PC_REASON_TRUNCATED;
+		if (next == 44) {
+			length = bpf_ntohs(header.offset_be);
+			if (p->roles & (PC_FIRST_FRAGMENT | PC_LATER_FRAGMENT))
+				return PC_REASON_MALFORMED;
+			p->protocol = header.next_header;
+			if (!pc_parse_fragment(p, length >> 3, length & 1, bpf_ntohl(header.id_be)))
+				return PC_PARSED;
+			offset += sizeof(header);
+		} else {
+			/* Byte 3 of a routing header: segments left. The packet is for somebody else than it says. */
+			if (next == 43 && ((__u8 *)&header)[3])
+				return PC_REASON_EXTENSION_HEADERS;
+			/* Hop-by-hop options come first or not at all (RFC 8200 4.1). */
+			if (next == 0 && i)
+				return PC_REASON_MALFORMED;
+			offset += (((__u8 *)&header)[1] + 1) * 8;
+		}
+		next = header.next_header;
+	}
+	return PC_REASON_EXTENSION_HEADERS;
+}
+
+/* Any frame. *p is zero before. */
+static __always_inline int pc_parse(struct __sk_buff *skb, struct pc_packet *p)
+{
+	__be16 protocol;
+	__u32 offset = ETH_HLEN;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN - 2, &protocol, sizeof(protocol)))
+		return PC_REASON_TRUNCATED;
+	if (skb->vlan_present)
+		p->roles |= PC_TAGGED;
+	for (int i = 0; i < PC_MAX_TAGS; i++) {
+		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
+			break;
+		p->roles |= PC_TAGGED;
+		if (bpf_skb_load_bytes(skb, offset + 2, &protocol, sizeof(protocol)))
+			return PC_REASON_TRUNCATED;
+		offset += 4;
+	}
+	if (protocol == bpf_htons(ETH_P_IP))
+		return pc_parse4(skb, p, offset);
+	if (protocol == bpf_htons(ETH_P_IPV6))
+		return pc_parse6(skb, p, offset);
+	p->roles |= protocol == bpf_htons(ETH_P_ARP) && !(p->roles & PC_TAGGED) ? PC_NEIGHBOUR : PC_NOT_IP;
+	return PC_PARSED;
+}
+
+/*
+ * An ICMP error quotes the IP header of a packet and the first 8 bytes of what follows. *p becomes a packet of the same
+ * flow the other way: the answer, which travels in the direction of the error.
+ */
+static __always_inline int pc_parse_quoted(struct __sk_buff *skb, const struct pc_packet *error, struct pc_packet *p)
+{
+	__u32 offset = error->transport_offset + 8;
+	union {
+		struct pc_ip4_header ip4;
+		struct pc_ip6_header ip6;
+		__u8 transport[8];
+	} u;
+
+	p->family = error->family;
+	if (error->family == 4) {
+		if (bpf_skb_load_bytes(skb, offset, &u.ip4, sizeof(u.ip4)))
+			return 0;
+		if (u.ip4.version_ihl >> 4 != 4 || (u.ip4.version_ihl & 0xf) < 5
+		    || u.ip4.fragment_be & bpf_htons(PC_IP4_OFFSET))
+			return 0;
+		p->source.word[0] = u.ip4.destination_be;
+		p->destination.word[0] = u.ip4.source_be;
+		p->protocol = u.ip4.protocol;
+		offset += (u.ip4.version_ihl & 0xf) * 4;
+	} else {
+		if (bpf_skb_load_bytes(skb, offset, &u.ip6, sizeof(u.ip6)))
+			return 0;
+		if ((u.ip6.version_class_flow_be & bpf_htonl(0xf0000000)) != bpf_htonl(0x60000000))
+			return 0;
+		p->source = u.ip6.destination;
+		p->destination = u.ip6.source;
+		p->protocol = u.ip6.next_header;
+		offset += sizeof(u.ip6);
+	}
+	if (offset + sizeof(u.transport) > error->end
+	    || bpf_skb_load_bytes(skb, offset, u.transport, sizeof(u.transport)))
+		return 0;
+	if (pc_transport_of(p->protocol) != PC_TRANSPORT_OTHER) {
+		p->source_port = u.transport[2] << 8 | u.transport[3];
+		p->destination_port = u.transport[0] << 8 | u.transport[1];
+	} else if (p->protocol == 1 || p->protocol == 58) {
+		/* Only an echo or its reply: there is no error about an error (RFC 1122 3.2.2). */
+		if (p->protocol == 1 ? u.transport[0] & ~8 : (u.transport[0] & ~1) != 128)
+			return 0;
+		p->source_port = p->destination_port = u.transport[4] << 8 | u.transport[5];
+	}
+	return 1;
+}
+
+#endif

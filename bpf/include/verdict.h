@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From a row and a class to a verdict. */
+#ifndef PORTCULLIS_VERDICT_H
+#define PORTCULLIS_VERDICT_H
+
+#include "classify.h"
+
+static __always_inline __u32 pc_verdict_kind(__u32 verdict)
+{
+	return verdict >> PC_VERDICT_KIND_SHIFT;
+}
+
+/* Keys have 18 bits, so a port list has at most 2^18 entries and 18 halvings leave one. */
+__noinline __u32 pc_search_ports(__u32 header, __u32 key)
+{
+	struct pc_port_entry *entry = bpf_map_lookup_elem(&pc_ports, &header);
+	__u32 first = header + 1, count, middle;
+
+	if (!entry || !entry->start)
+		return 0;
+	count = entry->start;
+	for (int i = 0; i < 19 && count > 1; i++) {
+		middle = first + count / 2;
+		entry = bpf_map_lookup_elem(&pc_ports, &middle);
+		if (!entry)
+			return 0;
+		if (entry->start <= key) {
+			first = middle;
+			count -= count / 2;
+		} else {
+			count /= 2;
+		}
+	}
+	entry = bpf_map_lookup_elem(&pc_ports, &first);
+	return entry && count == 1 ? entry->verdict : 0;
+}
+
+/* A row of 0 is a direction without policy. Whatever is out of range is 0, which denies. */
+static __always_inline __u32 pc_verdict(__u32 row, __u32 class, __u32 key)
+{
+	struct pc_row *r;
+	struct pc_page *p;
+	__u32 page, verdict;
+
+	if (class > 0xffff)
+		return 0;
+	r = bpf_map_lookup_elem(&pc_rows, &row);
+	if (!r)
+		return 0;
+	page = *(volatile __u32 *)&r->page[class >> 8];
+	p = bpf_map_lookup_elem(&pc_pages, &page);
+	if (!p)
+		return 0;
+	verdict = *(volatile __u32 *)&p->verdict[class & 0xff];
+	if (pc_verdict_kind(verdict) == PC_VERDICT_PORTS)
+		verdict = pc_search_ports(verdict & PC_VERDICT_ARG_MASK, key);
+	return verdict;
+}
+
+#endif

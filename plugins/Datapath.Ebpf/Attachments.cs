@@ -1,0 +1,159 @@
+using System.Text;
+using Portcullis.Datapath.Ebpf.Native;
+
+namespace Portcullis.Datapath.Ebpf;
+
+/// <summary>The programs' filters on interfaces: ours among other people's, known by program name and by handle.</summary>
+internal sealed class Attachments(string instance, EbpfPaths paths)
+{
+    /// <summary>The kernel keeps 15 characters of a program's name; both names begin with this.</summary>
+    private const string ProgramPrefix = "portcullis_tc_";
+
+    private const uint FirstPriority = 1;
+    private const uint LastPriority = 16;
+
+    private static readonly TcHook[] Hooks = [TcHook.Ingress, TcHook.Egress];
+
+    private readonly uint _handle = HandleOf(instance);
+
+    /// <summary>Attaches both programs to an interface, in the place of those that are there.</summary>
+    /// <exception cref="BpfException">The kernel refused; ENODEV or ENOENT: the interface is gone.</exception>
+    public void Attach(int ifindex, int ingress, int egress)
+    {
+        if (TcFilters.CreateQdisc(ifindex))
+        {
+            Directory.CreateDirectory(paths.QdiscMark(ifindex));
+        }
+
+        Attach(ifindex, TcHook.Ingress, ingress);
+        Attach(ifindex, TcHook.Egress, egress);
+    }
+
+    /// <summary>Takes our filters off an interface, and its qdisc when we made it and nobody else uses it.</summary>
+    public void Detach(int ifindex)
+    {
+        foreach (var (hook, filter) in Ours(ifindex, anyInstance: false))
+        {
+            TcFilters.Detach(ifindex, hook, filter.Priority, filter.Handle);
+        }
+
+        RemoveQdisc(ifindex, paths.QdiscMark(ifindex));
+    }
+
+    /// <summary>The interfaces of this network namespace that carry filters of this instance.</summary>
+    public HashSet<int> Find() =>
+        [.. Interfaces.List().Keys.Where(ifindex => Ours(ifindex, anyInstance: false).Count > 0)];
+
+    /// <summary>Whether both of this instance's filters are on an interface.</summary>
+    public bool IsComplete(int ifindex) =>
+        Ours(ifindex, anyInstance: false).Select(ours => ours.Hook).Distinct().Count() == Hooks.Length;
+
+    /// <summary>Removes the filters and qdiscs of this instance, or of every one, from this network namespace.</summary>
+    public List<string> RemoveAll(bool allInstances, CancellationToken cancellationToken)
+    {
+        var removed = new List<string>();
+        var interfaces = Interfaces.List();
+        foreach (var (ifindex, name) in interfaces)
+        {
+            foreach (var (hook, filter) in Ours(ifindex, allInstances))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                TcFilters.Detach(ifindex, hook, filter.Priority, filter.Handle);
+                removed.Add($"filter on TC {(hook == TcHook.Ingress ? "ingress" : "egress")} of {name}");
+            }
+        }
+
+        foreach (var folder in Folders(allInstances))
+        {
+            foreach (var ifindex in EbpfPaths.MarkedQdiscs(folder).ToArray())
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                if (RemoveQdisc(ifindex, Path.Combine(folder, Path.GetFileName(paths.QdiscMark(ifindex)))) && interfaces.TryGetValue(ifindex, out var name))
+                {
+                    removed.Add($"clsact qdisc of {name}");
+                }
+            }
+        }
+
+        return removed;
+    }
+
+    /// <summary>The folders in the BPF file system of this instance, or of every one.</summary>
+    public IEnumerable<string> Folders(bool allInstances)
+    {
+        if (allInstances)
+        {
+            return Directory.Exists(paths.Root) ? Directory.GetDirectories(paths.Root) : [];
+        }
+
+        return Directory.Exists(paths.Folder) ? [paths.Folder] : [];
+    }
+
+    private static uint HandleOf(string instance)
+    {
+        var hash = 2166136261u;
+        foreach (var value in Encoding.UTF8.GetBytes(instance))
+        {
+            hash = (hash ^ value) * 16777619;
+        }
+
+        return hash == 0 ? 1 : hash;
+    }
+
+    // First in line, so that no other filter accepts a packet before it was judged. A priority that another kind of filter
+    // or another protocol has taken is refused by the kernel: then the next.
+    private void Attach(int ifindex, TcHook hook, int program)
+    {
+        var filters = TcFilters.List(ifindex, hook);
+        if (filters.Find(filter => filter.Handle == _handle && IsOurProgram(filter.ProgramId)) is { Handle: not 0 } existing)
+        {
+            TcFilters.Attach(ifindex, hook, existing.Priority, _handle, program);
+            return;
+        }
+
+        for (var priority = FirstPriority; ; priority++)
+        {
+            if (filters.Exists(filter => filter.Priority == priority && filter.Handle == _handle))
+            {
+                continue;
+            }
+
+            try
+            {
+                TcFilters.Attach(ifindex, hook, priority, _handle, program);
+                return;
+            }
+            catch (BpfException e) when (e.Errno is LibC.EINVAL or LibC.ENOENT or LibC.EEXIST && priority < LastPriority)
+            {
+            }
+        }
+    }
+
+    private List<(TcHook Hook, TcFilter Filter)> Ours(int ifindex, bool anyInstance)
+    {
+        var ours = new List<(TcHook, TcFilter)>();
+        foreach (var hook in Hooks)
+        {
+            ours.AddRange(TcFilters.List(ifindex, hook)
+                .Where(filter => (anyInstance || filter.Handle == _handle) && IsOurProgram(filter.ProgramId))
+                .Select(filter => (hook, filter)));
+        }
+
+        return ours;
+    }
+
+    private static bool IsOurProgram(uint id) =>
+        id != 0 && BpfProgram.NameOf(id) is { } name && name.StartsWith(ProgramPrefix, StringComparison.Ordinal);
+
+    private static bool RemoveQdisc(int ifindex, string mark)
+    {
+        if (!Directory.Exists(mark) || Hooks.Any(hook => TcFilters.List(ifindex, hook).Count > 0))
+        {
+            return false;
+        }
+
+        TcFilters.RemoveQdisc(ifindex);
+        Directory.Delete(mark);
+        return true;
+    }
+}

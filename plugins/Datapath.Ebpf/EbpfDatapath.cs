@@ -1,0 +1,344 @@
+using Microsoft.Extensions.Logging;
+using Portcullis.Datapath.Ebpf.Native;
+using Portcullis.Datapath.Ebpf.Tables;
+using Portcullis.Datapaths;
+using Portcullis.Rules;
+
+namespace Portcullis.Datapath.Ebpf;
+
+/// <summary>Enforces by eBPF programs on the TC hooks of every endpoint's interface.</summary>
+internal sealed partial class EbpfDatapath : IDatapath
+{
+    public const string PluginName = "ebpf";
+
+    private const int MinEndpointCapacity = 4096;
+
+    private readonly DatapathSettings _settings;
+    private readonly ILogger<EbpfDatapath> _logger;
+    private readonly EbpfPaths _paths;
+    private readonly Attachments _attachments;
+
+    /// <summary>Guards what <see cref="GetStatus"/> reads while <see cref="ApplyAsync"/> replaces it.</summary>
+    private readonly Lock _lock = new();
+
+    private readonly PcCounter[] _countedBefore = new PcCounter[Pc.Counters];
+    private Dictionary<NamespacedName, Endpoint> _endpoints = [];
+    private Dictionary<int, InterfacePlan> _plans = [];
+    private EbpfGeneration? _generation;
+    private RuleLowering? _lowering;
+
+    public EbpfDatapath(DatapathSettings settings, ILogger<EbpfDatapath> logger)
+        : this(settings, logger, EbpfPaths.DefaultRoot)
+    {
+    }
+
+    internal EbpfDatapath(DatapathSettings settings, ILogger<EbpfDatapath> logger, string pinRoot)
+    {
+        _settings = settings;
+        _logger = logger;
+        _paths = new EbpfPaths(pinRoot, settings.Instance);
+        _attachments = new Attachments(settings.Instance, _paths);
+    }
+
+    /// <inheritdoc/>
+    public string Name => PluginName;
+
+    /// <inheritdoc/>
+    public ValueTask<DatapathSupport> ProbeAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            CheckMounted();
+            using var generation = EbpfGeneration.Load(TableCapacities.Estimate(new CompiledWorld()), MinEndpointCapacity, PcConfigFlags.None, paths: null);
+            return new(new DatapathSupport(true, "the kernel takes the eBPF programs"));
+        }
+        catch (Exception e) when (e is FeatureNotSupportedException or DatapathException)
+        {
+            return new(new DatapathSupport(false, e.Message));
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<ApplyResult> ApplyAsync(ChangeSet changes, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(changes);
+        cancellationToken.ThrowIfCancellationRequested();
+        CheckMounted();
+        var endpoints = Merge(changes);
+        var problems = new List<Finding>();
+        try
+        {
+            if (_lowering is null || changes.Replace)
+            {
+                // A world of its own: ids from before do not carry over.
+                var world = new CompiledWorld();
+                world.Apply(changes with { Replace = false });
+                Switch(world, endpoints, TableCapacities.Estimate(world), problems);
+            }
+            else
+            {
+                ApplyInPlace(changes, endpoints, problems);
+            }
+        }
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or KeyNotFoundException or IOException)
+        {
+            throw new DatapathException($"eBPF datapath: revision {changes.Revision} cannot be applied: {e.Message}", isTransient: false, e);
+        }
+
+        _endpoints = endpoints;
+        return new(problems.Count == 0 ? ApplyResult.Complete : new ApplyResult(problems));
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<string>> CleanupAsync(bool allInstances, CancellationToken cancellationToken)
+    {
+        var removed = _attachments.RemoveAll(allInstances, cancellationToken);
+        foreach (var folder in _attachments.Folders(allInstances).ToArray())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            Directory.Delete(folder, recursive: true);
+            removed.Add($"pins in {folder}");
+        }
+
+        if (Directory.Exists(_paths.Root) && !Directory.EnumerateFileSystemEntries(_paths.Root).Any())
+        {
+            Directory.Delete(_paths.Root);
+        }
+
+        Forget();
+        return new(removed);
+    }
+
+    /// <inheritdoc/>
+    public DatapathStatus GetStatus()
+    {
+        lock (_lock)
+        {
+            if (_generation is null || _lowering is null)
+            {
+                return new DatapathStatus();
+            }
+
+            var counters = (PcCounter[])_countedBefore.Clone();
+            _generation.AddCounters(counters);
+            return new DatapathStatus
+            {
+                Packets = Reasons.Count(counters),
+                Tables = [.. _lowering.Usage, new TableUsage("endpoints", _plans.Count, _generation.Tables.EndpointCapacity)],
+                FlowEventsLost = (long)counters[Pc.CounterEventsLost].Packets,
+            };
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        // Attached programs keep themselves and their tables alive.
+        Forget();
+        return ValueTask.CompletedTask;
+    }
+
+    private static void CheckMounted()
+    {
+        if (!EbpfPaths.IsMounted())
+        {
+            throw new FeatureNotSupportedException("bpffs", $"not mounted: mount -t bpf bpf {EbpfPaths.FileSystem}");
+        }
+    }
+
+    private Dictionary<NamespacedName, Endpoint> Merge(ChangeSet changes)
+    {
+        var endpoints = changes.Replace ? [] : new Dictionary<NamespacedName, Endpoint>(_endpoints);
+        foreach (var name in changes.RemovedEndpoints)
+        {
+            endpoints.Remove(name);
+        }
+
+        foreach (var endpoint in changes.Endpoints)
+        {
+            endpoints[endpoint.Workload] = endpoint;
+        }
+
+        return endpoints;
+    }
+
+    private void ApplyInPlace(ChangeSet changes, Dictionary<NamespacedName, Endpoint> endpoints, List<Finding> problems)
+    {
+        var lowering = _lowering!;
+        var capacities = TableCapacitiesNow();
+        try
+        {
+            lowering.Apply(changes);
+            var plans = PlanAll(endpoints, lowering, problems);
+            if (plans.Keys.DefaultIfEmpty().Max() >= _generation!.Tables.EndpointCapacity)
+            {
+                throw new TableFullException("endpoints", _generation.Tables.EndpointCapacity);
+            }
+
+            Enforce(_generation, plans, problems);
+            lowering.Complete();
+        }
+        catch (TableFullException full)
+        {
+            Log.Growing(_logger, full.Table, full.Capacity);
+            problems.Clear();
+            Switch(lowering.World, endpoints, full.Table == "endpoints" ? capacities : capacities.Grow(full), problems);
+        }
+    }
+
+    private TableCapacities TableCapacitiesNow()
+    {
+        var tables = _generation!.Tables;
+        return new(tables.BlockCapacity, tables.Node6Capacity, tables.RowCapacity, tables.PageCapacity, tables.PortCapacity);
+    }
+
+    /// <summary>Builds a complete generation beside the present one, then lets every interface use it.</summary>
+    private void Switch(CompiledWorld world, Dictionary<NamespacedName, Endpoint> endpoints, TableCapacities capacities, List<Finding> problems)
+    {
+        Directory.CreateDirectory(_paths.Folder);
+        var (generation, lowering) = Build(world, endpoints, capacities);
+        try
+        {
+            var plans = PlanAll(endpoints, lowering, problems);
+            foreach (var plan in plans.Values)
+            {
+                generation.SetEndpoint(plan, before: null);
+            }
+
+            foreach (var plan in plans.Values)
+            {
+                Attach(generation, plan, problems);
+            }
+
+            foreach (var ifindex in _attachments.Find().Where(ifindex => !plans.ContainsKey(ifindex)))
+            {
+                _attachments.Detach(ifindex);
+            }
+
+            generation.Pin(_paths);
+            Adopt(generation, lowering, plans);
+        }
+        catch
+        {
+            // Interfaces that have it already go on with it: attached programs keep it alive.
+            generation.Dispose();
+            throw;
+        }
+    }
+
+    private (EbpfGeneration Generation, RuleLowering Lowering) Build(
+        CompiledWorld world, Dictionary<NamespacedName, Endpoint> endpoints, TableCapacities capacities)
+    {
+        var flags = _settings.Established == EstablishedConnections.Keep ? PcConfigFlags.KeepEstablished : PcConfigFlags.None;
+        var maxIndex = endpoints.Values.Max(endpoint => endpoint.Link?.Index) ?? 0;
+        var endpointCapacity = Math.Max(MinEndpointCapacity, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)maxIndex * 2));
+        while (true)
+        {
+            var generation = EbpfGeneration.Load(capacities, endpointCapacity, flags, _paths, _generation?.EventsFd);
+            try
+            {
+                return (generation, new RuleLowering(generation.Tables, world));
+            }
+            catch (TableFullException full)
+            {
+                generation.Dispose();
+                capacities = capacities.Grow(full);
+            }
+            catch
+            {
+                generation.Dispose();
+                throw;
+            }
+        }
+    }
+
+    private void Adopt(EbpfGeneration generation, RuleLowering lowering, Dictionary<int, InterfacePlan> plans)
+    {
+        lock (_lock)
+        {
+            _generation?.AddCounters(_countedBefore);
+            _generation?.Dispose();
+            _generation = generation;
+            _lowering = lowering;
+            _plans = plans;
+        }
+    }
+
+    private Dictionary<int, InterfacePlan> PlanAll(Dictionary<NamespacedName, Endpoint> endpoints, RuleLowering lowering, List<Finding> problems)
+    {
+        var plans = new Dictionary<int, InterfacePlan>();
+        foreach (var endpoint in endpoints.Values)
+        {
+            if (InterfacePlan.For(endpoint, _settings.AllowSpoofing, lowering.RowOf) is not { } plan)
+            {
+                continue;
+            }
+
+            if (!plans.TryAdd(plan.Ifindex, plan))
+            {
+                var other = plans[plan.Ifindex];
+                plans[plan.Ifindex] = other.Close();
+                problems.Add(new Finding(
+                    FindingSeverity.Error, default, $"interface {plan.Name}", $"belongs to {other.Workload} and to {plan.Workload}: closed; name another interface for one of them"));
+            }
+        }
+
+        return plans;
+    }
+
+    private void Enforce(EbpfGeneration generation, Dictionary<int, InterfacePlan> plans, List<Finding> problems)
+    {
+        foreach (var plan in plans.Values)
+        {
+            var before = _plans.GetValueOrDefault(plan.Ifindex);
+            if (before != plan)
+            {
+                generation.SetEndpoint(plan, before);
+            }
+
+            if (before is null)
+            {
+                Attach(generation, plan, problems);
+            }
+        }
+
+        foreach (var gone in _plans.Values.Where(plan => !plans.ContainsKey(plan.Ifindex)))
+        {
+            _attachments.Detach(gone.Ifindex);
+            generation.ClearEndpoint(gone);
+        }
+
+        _plans = plans;
+    }
+
+    private void Attach(EbpfGeneration generation, InterfacePlan plan, List<Finding> problems)
+    {
+        try
+        {
+            _attachments.Attach(plan.Ifindex, generation.IngressProgram, generation.EgressProgram);
+        }
+        catch (BpfException e) when (e.Errno is LibC.ENODEV)
+        {
+            problems.Add(new Finding(
+                FindingSeverity.Warning, default, $"interface {plan.Name}", $"is gone: {plan.Workload} is not enforced until it is back"));
+        }
+    }
+
+    private void Forget()
+    {
+        lock (_lock)
+        {
+            _generation?.Dispose();
+            _generation = null;
+            _lowering = null;
+            _plans = [];
+            _endpoints = [];
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventId = 3001, Level = LogLevel.Information, Message = "eBPF table {Table} is full ({Capacity} entries): building a larger generation")]
+        public static partial void Growing(ILogger logger, string table, int capacity);
+    }
+}

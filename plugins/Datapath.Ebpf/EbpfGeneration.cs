@@ -1,0 +1,167 @@
+using System.Security.Cryptography;
+using Portcullis.Datapath.Ebpf.Native;
+using Portcullis.Datapath.Ebpf.Tables;
+
+namespace Portcullis.Datapath.Ebpf;
+
+/// <summary>One complete set of programs and tables. Packets use it once its programs are attached.</summary>
+internal sealed unsafe class EbpfGeneration : IDisposable
+{
+    private readonly BpfObject _object;
+    private readonly MappedTables _tables;
+
+    private EbpfGeneration(BpfObject loaded)
+    {
+        _object = loaded;
+        _tables = new MappedTables(loaded);
+    }
+
+    public MappedTables Tables => _tables;
+
+    public int IngressProgram => _object.ProgramFd("portcullis_tc_ingress");
+
+    public int EgressProgram => _object.ProgramFd("portcullis_tc_egress");
+
+    /// <summary>Loads programs and empty tables, with the permits that an earlier generation left.</summary>
+    /// <param name="capacities">Table sizes.</param>
+    /// <param name="endpoints">The number of interface indexes.</param>
+    /// <param name="flags">Settings.</param>
+    /// <param name="paths">Where the permits of an earlier generation may be pinned; null: none.</param>
+    /// <param name="events">The ring of an earlier generation of this process; null: a new one.</param>
+    public static EbpfGeneration Load(TableCapacities capacities, int endpoints, PcConfigFlags flags, EbpfPaths? paths, int? events = null)
+    {
+        var opened = BpfObject.Open("policy.bpf.o");
+        try
+        {
+            opened.Resize("pc_endpoints", endpoints);
+            opened.Resize("pc_blocks", capacities.Blocks);
+            opened.Resize("pc_nodes6", capacities.Nodes6);
+            opened.Resize("pc_rows", capacities.Rows);
+            opened.Resize("pc_pages", capacities.Pages);
+            opened.Resize("pc_ports", capacities.Ports);
+            using var permits = paths is null ? null : BpfPin.TryOpen(paths.Permits);
+            using var config = paths is null ? null : BpfPin.TryOpen(paths.Config);
+            var seed = config is null ? NewSeed() : SeedOf(config);
+            if (permits is not null && config is not null)
+            {
+                opened.Reuse("pc_permits", permits.Fd);
+            }
+
+            if (events is { } ring)
+            {
+                opened.Reuse("pc_events", ring);
+            }
+
+            opened.Load();
+            var generation = new EbpfGeneration(opened);
+            *generation._tables.Config = new PcConfig { Layout = Pc.LayoutVersion, Flags = (uint)flags, Seed = seed };
+            return generation;
+        }
+        catch
+        {
+            opened.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The ring of events; valid as long as this generation.</summary>
+    public int EventsFd => _object.MapFd("pc_events");
+
+    /// <summary>Keeps what the next process needs.</summary>
+    public void Pin(EbpfPaths paths)
+    {
+        // Without its seeds a permit table is useless, with the wrong ones it is only stale: permits first.
+        BpfPin.Replace(_object.MapFd("pc_permits"), paths.Permits);
+        BpfPin.Replace(_object.MapFd("pc_config"), paths.Config);
+    }
+
+    /// <summary>Writes what the programs know of an interface.</summary>
+    public void SetEndpoint(InterfacePlan plan, InterfacePlan? before)
+    {
+        var further = plan.FurtherAddresses().ToHashSet();
+        foreach (var address in further)
+        {
+            BpfMap.Set(_object.MapFd("pc_own_addrs"), KeyOf(plan.Ifindex, address), (byte)1, $"noting address {address} of {plan.Name}");
+        }
+
+        var entry = _tables.Endpoints + plan.Ifindex;
+        if (plan.Flags.HasFlag(PcEndpointFlags.Closed))
+        {
+            Volatile.Write(ref entry->Flags, (uint)plan.Flags);
+        }
+
+        entry->Ip4Be = plan.FirstIp4Be();
+        entry->Ip6 = plan.FirstIp6();
+        Volatile.Write(ref entry->Rows, plan.Rows);
+        Volatile.Write(ref entry->Flags, (uint)plan.Flags);
+        foreach (var address in before?.FurtherAddresses() ?? [])
+        {
+            if (!further.Contains(address))
+            {
+                BpfMap.Delete(_object.MapFd("pc_own_addrs"), KeyOf(plan.Ifindex, address), $"forgetting address {address} of {plan.Name}");
+            }
+        }
+    }
+
+    /// <summary>Forgets an interface whose programs are detached.</summary>
+    public void ClearEndpoint(InterfacePlan plan)
+    {
+        _tables.Endpoints[plan.Ifindex] = default;
+        foreach (var address in plan.FurtherAddresses())
+        {
+            BpfMap.Delete(_object.MapFd("pc_own_addrs"), KeyOf(plan.Ifindex, address), $"forgetting address {address} of {plan.Name}");
+        }
+    }
+
+    /// <summary>Adds this generation's counters, summed over processors, to <paramref name="sums"/> of <see cref="Pc.Counters"/> entries.</summary>
+    public void AddCounters(Span<PcCounter> sums)
+    {
+        var processors = new PcCounter[LibBpf.libbpf_num_possible_cpus()];
+        for (var i = 0u; i < Pc.Counters; i++)
+        {
+            BpfMap.Get(_object.MapFd("pc_counters"), i, processors.AsSpan(), "reading counters");
+            foreach (var counter in processors)
+            {
+                sums[(int)i].Packets += counter.Packets;
+                sums[(int)i].Bytes += counter.Bytes;
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _tables.Dispose();
+        _object.Dispose();
+    }
+
+    private static TwoWords NewSeed()
+    {
+        TwoWords seed = default;
+        Span<ulong> words = seed;
+        RandomNumberGenerator.Fill(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words));
+        return seed;
+    }
+
+    private static TwoWords SeedOf(FdHandle config)
+    {
+        Span<PcConfig> value = stackalloc PcConfig[1];
+        BpfMap.Get(config.Fd, 0u, value, "reading the configuration of the previous generation");
+        return value[0].Seed;
+    }
+
+    private static PcOwnAddressKey KeyOf(int ifindex, Net.IpAddress address)
+    {
+        var key = new PcOwnAddressKey { Ifindex = (uint)ifindex };
+        if (address.Family == Net.IpFamily.IPv4)
+        {
+            key.Address[10] = key.Address[11] = 0xff;
+            address.WriteNetworkOrder(key.Address[12..]);
+        }
+        else
+        {
+            address.WriteNetworkOrder(key.Address);
+        }
+
+        return key;
+    }
+}

@@ -1,0 +1,35 @@
+namespace Portcullis.Datapath.Ebpf.Native;
+
+/// <summary>Access to a map by system call, for what is not mapped into memory.</summary>
+internal static unsafe class BpfMap
+{
+    public static void Set<TKey, TValue>(int fd, TKey key, TValue value, string what)
+        where TKey : unmanaged
+        where TValue : unmanaged =>
+        BpfException.Check(LibBpf.bpf_map_update_elem(fd, &key, &value, 0), what);
+
+    /// <summary>Whether the key was there.</summary>
+    public static bool Delete<TKey>(int fd, TKey key, string what)
+        where TKey : unmanaged
+    {
+        var result = LibBpf.bpf_map_delete_elem(fd, &key);
+        if (result == -LibC.ENOENT)
+        {
+            return false;
+        }
+
+        BpfException.Check(result, what);
+        return true;
+    }
+
+    /// <summary>Reads the values of all processors into <paramref name="values"/>, or the one value of a plain map.</summary>
+    public static void Get<TKey, TValue>(int fd, TKey key, Span<TValue> values, string what)
+        where TKey : unmanaged
+        where TValue : unmanaged
+    {
+        fixed (TValue* value = values)
+        {
+            BpfException.Check(LibBpf.bpf_map_lookup_elem(fd, &key, value), what);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+using System.Text;
+
+namespace Portcullis.Datapath.Ebpf.Native;
+
+/// <summary>What came of running a program on a packet without sending it.</summary>
+/// <param name="Result">What it returned.</param>
+/// <param name="Nanoseconds">The mean duration of one run.</param>
+internal readonly record struct TestRun(int Result, uint Nanoseconds);
+
+/// <summary>Loaded programs by file descriptor.</summary>
+internal static unsafe class BpfProgram
+{
+    /// <summary>Runs a TC program on a frame. The interface is that of loopback in this network namespace, index 1.</summary>
+    public static TestRun Run(int fd, ReadOnlySpan<byte> frame, int repeat = 1)
+    {
+        fixed (byte* data = frame)
+        {
+            var opts = new LibBpf.bpf_test_run_opts
+            {
+                sz = (nuint)sizeof(LibBpf.bpf_test_run_opts),
+                data_in = data,
+                data_size_in = (uint)frame.Length,
+                repeat = repeat,
+            };
+            BpfException.Check(LibBpf.bpf_prog_test_run_opts(fd, &opts), "running a program on a packet");
+            return new TestRun((int)opts.retval, opts.duration);
+        }
+    }
+
+    /// <summary>The name of a program by id, at most 15 characters; null when there is no such program any more.</summary>
+    public static string? NameOf(uint id)
+    {
+        var fd = LibBpf.bpf_prog_get_fd_by_id(id);
+        if (fd == -LibC.ENOENT)
+        {
+            return null;
+        }
+
+        using var handle = new FdHandle(BpfException.Check(fd, $"opening program {id}"));
+        LibBpf.bpf_prog_info info = default;
+        var length = (uint)sizeof(LibBpf.bpf_prog_info);
+        BpfException.Check(LibBpf.bpf_obj_get_info_by_fd(handle.Fd, &info, &length), $"reading program {id}");
+        ReadOnlySpan<byte> name = info.name;
+        return Encoding.ASCII.GetString(name[..Math.Max(0, name.IndexOf((byte)0))]);
+    }
+}

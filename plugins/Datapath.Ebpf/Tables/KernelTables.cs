@@ -1,0 +1,46 @@
+using Portcullis.Datapath.Ebpf.Native;
+
+namespace Portcullis.Datapath.Ebpf.Tables;
+
+/// <summary>Unmanaged views of the tables of one generation: kernel memory, or plain memory in tests. Initially all zero.</summary>
+/// <remarks>Packets read them at any moment on other processors, without locks. One thread writes.</remarks>
+internal abstract unsafe class KernelTables
+{
+    /// <summary>256 references each; blocks 0 to 255 are the IPv4 root.</summary>
+    public uint* Blocks { get; protected init; }
+
+    public int BlockCapacity { get; protected init; }
+
+    public PcNode6* Nodes6 { get; protected init; }
+
+    public int Node6Capacity { get; protected init; }
+
+    /// <summary>256 page numbers each; row 0 is never used.</summary>
+    public uint* Rows { get; protected init; }
+
+    public int RowCapacity { get; protected init; }
+
+    /// <summary>256 verdicts each.</summary>
+    public uint* Pages { get; protected init; }
+
+    public int PageCapacity { get; protected init; }
+
+    public PcPortEntry* Ports { get; protected init; }
+
+    public int PortCapacity { get; protected init; }
+
+    public PcConfig* Config { get; protected init; }
+
+    /// <summary>Called after every store a packet could see; for tests that look at the tables between two stores.</summary>
+    public Action? Stored { get; set; }
+
+    /// <summary>Returns after every program that may still see unlinked entries has ended.</summary>
+    public abstract void WaitForGracePeriod();
+
+    /// <summary>Writes one entry such that whoever reads it also sees everything written before.</summary>
+    public void Store(uint* slot, uint value)
+    {
+        Volatile.Write(ref *slot, value);
+        Stored?.Invoke();
+    }
+}

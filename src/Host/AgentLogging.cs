@@ -1,0 +1,31 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+using Portcullis.Host.Configuration;
+
+namespace Portcullis.Host;
+
+/// <summary>Logs go to stderr, one line each, for people or as JSON.</summary>
+internal static class AgentLogging
+{
+    /// <summary>Makes the factory that host and plugins log through.</summary>
+    public static ILoggerFactory Create(LoggingOptions options) => LoggerFactory.Create(builder =>
+    {
+        builder.SetMinimumLevel(options.Level);
+        builder.AddFilter("Microsoft", options.Level < LogLevel.Warning ? LogLevel.Warning : options.Level);
+        builder.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        if (options.Json)
+        {
+            builder.AddJsonConsole(json => json.UseUtcTimestamp = true);
+        }
+        else
+        {
+            builder.AddSimpleConsole(simple =>
+            {
+                simple.SingleLine = true;
+                simple.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+                simple.UseUtcTimestamp = true;
+                simple.ColorBehavior = Console.IsErrorRedirected ? LoggerColorBehavior.Disabled : LoggerColorBehavior.Default;
+            });
+        }
+    });
+}

@@ -1,0 +1,20 @@
+using System.Collections;
+using System.CommandLine;
+
+namespace Portcullis.Host.Commands;
+
+/// <summary><c>run</c>: the agent, in the foreground.</summary>
+internal static class RunCommand
+{
+    /// <summary>Makes the command.</summary>
+    public static Command Create(IDictionary environment)
+    {
+        var command = new Command("run", "Runs the agent in the foreground. SIGTERM stops it and leaves enforcement in place.");
+        command.SetAction(async (parsed, cancellationToken) =>
+        {
+            await Agent.RunAsync(CommandLine.Configure(parsed, environment), cancellationToken);
+            return ExitCode.Done;
+        });
+        return command;
+    }
+}

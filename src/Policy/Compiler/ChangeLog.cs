@@ -1,0 +1,62 @@
+using Portcullis.Net;
+
+namespace Portcullis.Policy.Compiler;
+
+/// <summary>Hands out numbers from 1, the freed ones again.</summary>
+internal sealed class IdPool
+{
+    private readonly Stack<int> _free = [];
+    private int _last;
+
+    public int Take() => _free.TryPop(out var id) ? id : ++_last;
+
+    public void Return(int id) => _free.Push(id);
+}
+
+/// <summary>What the resource changes since the last change set made necessary.</summary>
+internal sealed class ChangeLog
+{
+    public IdPool PeerSetIds { get; } = new();
+
+    /// <summary>Workloads whose endpoint or rules may differ now.</summary>
+    public List<PodState> Endpoints { get; } = [];
+
+    /// <summary>Peer sets that are new or have other members.</summary>
+    public List<PeerSetState> PeerSets { get; } = [];
+
+    /// <summary>Named ports that stand for other numbers.</summary>
+    public List<NamedPortGroup> NamedPorts { get; } = [];
+
+    public void EndpointChanged(PodState pod)
+    {
+        if (!pod.IsDirty)
+        {
+            pod.IsDirty = true;
+            Endpoints.Add(pod);
+        }
+    }
+
+    public void MemberChanged(PeerSetState peers, IpAddress address, bool added)
+    {
+        peers.Log(IpPrefix.Host(address), added);
+        PeerSetChanged(peers);
+    }
+
+    public void PeerSetChanged(PeerSetState peers)
+    {
+        if (!peers.IsChanged)
+        {
+            peers.IsChanged = true;
+            PeerSets.Add(peers);
+        }
+    }
+
+    public void NumbersChanged(NamedPortGroup group)
+    {
+        if (!group.IsChanged)
+        {
+            group.IsChanged = true;
+            NamedPorts.Add(group);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+using Portcullis.Rules;
+
+namespace Portcullis.Policy.Compiler;
+
+/// <summary>An endpoint with its rules and what was last published of it.</summary>
+internal sealed class EndpointState
+{
+    public RuleSetEntry? Ingress { get; set; }
+
+    public RuleSetEntry? Egress { get; set; }
+
+    public Endpoint? Published { get; set; }
+}

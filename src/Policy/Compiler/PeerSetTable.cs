@@ -1,0 +1,212 @@
+using System.Collections.Immutable;
+using Portcullis.Net;
+
+namespace Portcullis.Policy.Compiler;
+
+/// <summary>The peer sets that rule sets use, interned by what they select.</summary>
+internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, ChangeLog changes)
+{
+    private readonly Dictionary<PeerSpec, PeerSetState> _sets = [];
+    private readonly Dictionary<NamedPortPeers, NamedPortGroup> _groups = [];
+    private readonly List<PeerSetState> _unusedSets = [];
+    private readonly List<NamedPortGroup> _unusedGroups = [];
+
+    /// <summary>The number of interned sets, those of named ports not included.</summary>
+    public int Count => _sets.Count;
+
+    /// <summary>The number of named ports.</summary>
+    public int GroupCount => _groups.Count;
+
+    /// <summary>Every peer set.</summary>
+    public IEnumerable<PeerSetState> All => _sets.Values.Concat(_groups.Values.SelectMany(group => group.PeerSets));
+
+    /// <summary>The set that selects this; the caller counts its reference.</summary>
+    public PeerSetState Get(PeerSpec spec)
+    {
+        if (!_sets.TryGetValue(spec, out var peers))
+        {
+            _sets.Add(spec, peers = Create(spec, changes.PeerSetIds.Take()));
+            changes.PeerSetChanged(peers);
+        }
+
+        return peers;
+    }
+
+    /// <summary>The numbers a port name stands for among some pods; the caller puts itself among its users.</summary>
+    public NamedPortGroup Get(NamedPortPeers key)
+    {
+        if (_groups.TryGetValue(key, out var group))
+        {
+            return group;
+        }
+
+        var selection = inventory.GetSelection(key.Pods);
+        selection.References++;
+        group = new NamedPortGroup(key, selection) { Hidden = HiddenBy(key.HiddenNode) };
+        foreach (var pod in inventory.PodsOf(selection))
+        {
+            inventory.JoinGroup(group, pod);
+        }
+
+        selection.NamedPorts.Add(group);
+        foreach (var peers in group.PeerSets)
+        {
+            LogAll(peers);
+        }
+
+        _groups.Add(key, group);
+        return group;
+    }
+
+    /// <summary>Recomputes what depends on nodes.</summary>
+    public void NodesChanged()
+    {
+        foreach (var (spec, peers) in _sets)
+        {
+            switch (spec)
+            {
+                case PodSpec { HiddenNode: { } node }:
+                    Hide((PodPeerSet)peers, nodes.AddressesOf(node));
+                    break;
+                case NodesSpec or OwnNodeSpec when ((ComputedPeerSet)peers).Become(Compute(spec)):
+                    changes.PeerSetChanged(peers);
+                    break;
+            }
+        }
+
+        foreach (var group in _groups.Values.Where(group => group.Key.HiddenNode is not null))
+        {
+            group.Hidden = HiddenBy(group.Key.HiddenNode);
+            foreach (var peers in group.PeerSets.Cast<PodPeerSet>())
+            {
+                Hide(peers, group.Hidden);
+            }
+        }
+    }
+
+    /// <summary>Gives a rule set's references back, for <see cref="Sweep"/> to find what nothing refers to.</summary>
+    public void Release(RuleSetEntry entry, IEnumerable<PeerSetState> sets, IEnumerable<NamedPortGroup> groups)
+    {
+        foreach (var peers in sets)
+        {
+            if (--peers.References == 0)
+            {
+                _unusedSets.Add(peers);
+            }
+        }
+
+        foreach (var group in groups)
+        {
+            group.Users.Remove(entry);
+            if (group.Users.Count == 0)
+            {
+                _unusedGroups.Add(group);
+            }
+        }
+    }
+
+    /// <summary>Forgets what lost its last reference and found no new one, and tells of each set that goes.</summary>
+    public void Sweep(Action<PeerSetState> gone)
+    {
+        foreach (var peers in _unusedSets)
+        {
+            if (peers.References == 0 && _sets.Remove(peers.Spec!))
+            {
+                gone(peers);
+                if (peers is PodPeerSet pods)
+                {
+                    pods.Pods.Selection.PeerSets.Remove(pods);
+                    Release(pods.Pods.Selection);
+                }
+            }
+        }
+
+        foreach (var group in _unusedGroups)
+        {
+            if (group.Users.Count == 0 && _groups.Remove(group.Key))
+            {
+                foreach (var peers in group.PeerSets)
+                {
+                    gone(peers);
+                }
+
+                group.Selection.NamedPorts.Remove(group);
+                Release(group.Selection);
+            }
+        }
+
+        _unusedSets.Clear();
+        _unusedGroups.Clear();
+    }
+
+    /// <summary>Gives a reference to a selection back.</summary>
+    public void Release(Selection selection)
+    {
+        if (--selection.References == 0)
+        {
+            inventory.Drop(selection);
+        }
+    }
+
+    private PeerSetState Create(PeerSpec spec, int id)
+    {
+        if (spec is PodSpec pods)
+        {
+            var selection = inventory.GetSelection(pods.Pods);
+            selection.References++;
+            var peers = new PodPeerSet(id, $"{pods}", new PodPeers(inventory, selection, null, null))
+            {
+                Spec = spec,
+                Hidden = HiddenBy(pods.HiddenNode),
+            };
+            selection.PeerSets.Add(peers);
+            LogAll(peers);
+            return peers;
+        }
+
+        var computed = new ComputedPeerSet(id, $"{spec}") { Spec = spec };
+        computed.Become(Compute(spec));
+        return computed;
+    }
+
+    private IEnumerable<IpPrefix> Compute(PeerSpec spec) => spec switch
+    {
+        BlockSpec blocks => blocks.Prefixes,
+        NodesSpec selected => nodes.Nodes.Where(node => LabelMatching.Matches(selected.Nodes, node.Labels))
+            .SelectMany(node => node.Addresses).Select(IpPrefix.Host),
+        OwnNodeSpec { Outside: false } own => nodes.AddressesOf(own.Node).Select(IpPrefix.Host),
+        OwnNodeSpec own => Outside(nodes.AddressesOf(own.Node)),
+        _ => throw new ArgumentException($"{spec} is not computed.", nameof(spec)),
+    };
+
+    private static IEnumerable<IpPrefix> Outside(ImmutableHashSet<IpAddress> addresses)
+    {
+        IpPrefix[] holes = [.. addresses.Select(IpPrefix.Host)];
+        return PrefixMath.Everything.SelectMany(all => PrefixMath.Subtract(all, holes));
+    }
+
+    private ImmutableHashSet<IpAddress> HiddenBy(string? node) => node is null ? [] : nodes.AddressesOf(node);
+
+    private void Hide(PodPeerSet peers, IReadOnlySet<IpAddress> hidden)
+    {
+        var before = peers.Hidden;
+        peers.Hidden = hidden;
+        foreach (var address in before.Except(hidden).Where(peers.Pods.Contains))
+        {
+            changes.MemberChanged(peers, address, added: true);
+        }
+
+        foreach (var address in hidden.Except(before).Where(peers.Pods.Contains))
+        {
+            changes.MemberChanged(peers, address, added: false);
+        }
+    }
+
+    private static void LogAll(PeerSetState peers)
+    {
+        foreach (var prefix in peers.Prefixes)
+        {
+            peers.Log(prefix, added: true);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+using Portcullis.Net;
+using Portcullis.Resources;
+
+namespace Portcullis.Policy.Compiler;
+
+/// <summary>What a peer set selects: its identity, compared by content.</summary>
+internal abstract record PeerSpec;
+
+/// <summary>Pods.</summary>
+/// <param name="Pods">Which.</param>
+/// <param name="HiddenNode">The node whose addresses do not count, or null.</param>
+internal sealed record PodSpec(SelectionKey Pods, string? HiddenNode = null) : PeerSpec
+{
+    public override string ToString() => Pods + (HiddenNode is null ? "" : " except this node");
+}
+
+/// <summary>Address blocks without their holes, as disjoint prefixes.</summary>
+/// <param name="Prefixes">The prefixes, canonical.</param>
+/// <param name="Text">The blocks as written, for people; not part of the identity.</param>
+internal sealed record BlockSpec(EquatableArray<IpPrefix> Prefixes, string Text) : PeerSpec
+{
+    public bool Equals(BlockSpec? other) => other is not null && Prefixes == other.Prefixes;
+
+    public override int GetHashCode() => Prefixes.GetHashCode();
+
+    public override string ToString() => Text;
+}
+
+/// <summary>Nodes by labels; the selector is canonical.</summary>
+internal sealed record NodesSpec(LabelSelector Nodes) : PeerSpec
+{
+    public override string ToString() =>
+        Nodes.Requirements.IsEmpty ? "every node" : $"nodes with {LabelMatching.Describe(Nodes)}";
+}
+
+/// <summary>The addresses of one node, or every address but those.</summary>
+internal sealed record OwnNodeSpec(string Node, bool Outside) : PeerSpec
+{
+    public override string ToString() => Outside ? "everything but this node" : "this node";
+}
+
+/// <summary>Pods that serve some port under a name; stands for one peer set a number.</summary>
+/// <param name="Pods">Which pods.</param>
+/// <param name="Within">Only their addresses in these prefixes; null: all.</param>
+/// <param name="HiddenNode">The node whose addresses do not count, or null.</param>
+/// <param name="Name">The name.</param>
+/// <param name="Protocol">The protocol the port must have; null: any.</param>
+internal sealed record NamedPortPeers(
+    SelectionKey Pods,
+    EquatableArray<IpPrefix>? Within,
+    string? HiddenNode,
+    string Name,
+    IpProtocol? Protocol);

@@ -1,0 +1,56 @@
+using Portcullis.Net;
+using Portcullis.Resources;
+
+namespace Portcullis.Policy.Compiler;
+
+/// <summary>Pods as peers: of a selection, perhaps only those serving a port under a name, perhaps only their addresses in some block.</summary>
+internal sealed class PodPeers(PodInventory inventory, Selection selection, EquatableArray<IpPrefix>? within, NamedPort? port)
+{
+    public Selection Selection { get; } = selection;
+
+    /// <summary>Every address, each once.</summary>
+    public IEnumerable<IpAddress> Addresses()
+    {
+        foreach (var pod in inventory.PodsOf(Selection))
+        {
+            if (port is { } wanted && !pod.Workload.Ports.AsSpan().Contains(wanted))
+            {
+                continue;
+            }
+
+            foreach (var address in inventory.Addresses.OwnedBy(pod))
+            {
+                if (IsWithin(address))
+                {
+                    yield return address;
+                }
+            }
+        }
+    }
+
+    /// <summary>Whether the address belongs to one of the pods.</summary>
+    public bool Contains(IpAddress address) =>
+        inventory.Addresses.OwnerOf(address) is { } owner
+        && owner.Matches.Contains(Selection)
+        && (port is not { } wanted || owner.Workload.Ports.AsSpan().Contains(wanted))
+        && IsWithin(address);
+
+    /// <summary>Whether the address lies in the block, if there is one.</summary>
+    public bool IsWithin(IpAddress address)
+    {
+        if (within is not { } prefixes)
+        {
+            return true;
+        }
+
+        foreach (var prefix in prefixes)
+        {
+            if (prefix.Contains(address))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,198 @@
+using System.Collections.Immutable;
+using Portcullis.Resources;
+using Portcullis.Rules;
+
+namespace Portcullis.Policy.Compiler;
+
+/// <content>From what changed to change sets.</content>
+public sealed partial class PolicyCompiler
+{
+    private readonly HashSet<PodState> _toPublish = [];
+    private readonly List<DirectionRules> _scratch = [];
+
+    /// <summary>The whole world as of the last flush, with the numbers that earlier change sets gave it. Flush first.</summary>
+    /// <param name="revision">The revision of the last flush.</param>
+    public ChangeSet Snapshot(long revision) => new()
+    {
+        Revision = revision,
+        Replace = true,
+        PeerSets = [.. _peerSets.All.Select(peers => new PeerSetDelta(peers.Id, peers.Description, [.. peers.Prefixes], []))],
+        RuleSets = [.. _ruleSets.All.Select(entry => entry.Current!)],
+        Endpoints = [.. _endpoints.Select(pod => pod.Endpoint!.Published!)],
+    };
+
+    private void ChooseRules(PodState pod)
+    {
+        var isEndpoint = _inventory.Find(pod.Workload.Key.NamespacedName) == pod && IsEndpoint(pod.Workload);
+        if (isEndpoint)
+        {
+            pod.Endpoint ??= new EndpointState();
+            _endpoints.Add(pod);
+        }
+        else if (pod.Endpoint is null)
+        {
+            return;
+        }
+
+        var state = pod.Endpoint;
+        state.Ingress = _ruleSets.Move(pod, state.Ingress, isEndpoint ? KeyFor(pod, Direction.Ingress) : null);
+        state.Egress = _ruleSets.Move(pod, state.Egress, isEndpoint ? KeyFor(pod, Direction.Egress) : null);
+        if (isEndpoint)
+        {
+            _toPublish.Add(pod);
+            return;
+        }
+
+        _endpoints.Remove(pod);
+        _toPublish.Remove(pod);
+        pod.Endpoint = null;
+        if (state.Published is { } published)
+        {
+            _removedEndpoints.Add((pod, published.Workload));
+        }
+    }
+
+    private bool IsEndpoint(Workload workload) =>
+        !workload.HostNetwork
+        && !workload.Finished
+        && (_options.NodeName is null || workload.NodeName is null || workload.NodeName == _options.NodeName)
+        && (!workload.Addresses.IsEmpty || workload.Interface is not null);
+
+    private RuleSetKey? KeyFor(PodState pod, Direction direction)
+    {
+        _scratch.Clear();
+        foreach (var selection in pod.Matches)
+        {
+            foreach (var policy in selection.Policies)
+            {
+                if ((direction == Direction.Ingress ? policy.Ingress : policy.Egress) is { } rules)
+                {
+                    _scratch.Add(rules);
+                }
+            }
+        }
+
+        if (_scratch.Count == 0 && _options.Mode != EnforcementMode.Strict)
+        {
+            return null;
+        }
+
+        _scratch.Sort();
+        var node = pod.Workload.Side == InterfaceSide.Self ? null : _nodes.NodeOf(pod.Workload);
+        return new RuleSetKey(direction, [.. _scratch], node, OwnPorts(pod, direction));
+    }
+
+    private EquatableArray<NamedPort> OwnPorts(PodState pod, Direction direction)
+    {
+        if (direction == Direction.Egress || pod.Workload.Ports.IsEmpty || !_scratch.Exists(rules => rules.HasNames))
+        {
+            return [];
+        }
+
+        return pod.Workload.Ports
+            .Where(port => _scratch.Exists(rules => rules.Rules.Any(rule => rule.Names.Any(name => name.Means(port)))))
+            .Distinct()
+            .OrderBy(port => port.Name, StringComparer.Ordinal).ThenBy(port => port.Protocol).ThenBy(port => port.Port)
+            .ToEquatableArray();
+    }
+
+    private ChangeSet Collect(long revision)
+    {
+        RebuildChanged();
+        _ruleSets.Sweep();
+        var removedPeerSets = ImmutableArray.CreateBuilder<PeerSetId>();
+        var freed = new List<int>();
+        var unserved = _changes.NamedPorts.SelectMany(group => group.RemoveUnserved()).ToList();
+        _peerSets.Sweep(Remove);
+        unserved.ForEach(Remove);
+        _changes.NamedPorts.Clear();
+        var peerSets = TakePeerSets();
+        var (ruleSets, removedRuleSets) = _ruleSets.TakeChanges();
+        var endpoints = TakeEndpoints();
+        freed.ForEach(_changes.PeerSetIds.Return);
+        _changes.Endpoints.Clear();
+        var removedEndpoints = _removedEndpoints.Where(removed => _inventory.Find(removed.Name)?.Endpoint is null)
+            .Select(removed => removed.Name).Distinct().ToImmutableArray();
+        _removedEndpoints.Clear();
+        return new ChangeSet
+        {
+            Revision = revision,
+            PeerSets = peerSets,
+            RemovedPeerSets = removedPeerSets.DrainToImmutable(),
+            RuleSets = [.. ruleSets],
+            RemovedRuleSets = [.. removedRuleSets],
+            Endpoints = endpoints,
+            RemovedEndpoints = removedEndpoints,
+        };
+
+        void Remove(PeerSetState peers)
+        {
+            peers.IsGone = true;
+            freed.Add(peers.Id.Value);
+            if (peers.IsAnnounced)
+            {
+                removedPeerSets.Add(peers.Id);
+            }
+        }
+    }
+
+    private void RebuildChanged()
+    {
+        foreach (var group in _changes.NamedPorts)
+        {
+            group.IsChanged = false;
+            foreach (var entry in group.Users.ToArray())
+            {
+                if (_ruleSets.Rebuild(entry))
+                {
+                    _toPublish.UnionWith(entry.Users);
+                }
+            }
+        }
+    }
+
+    private ImmutableArray<PeerSetDelta> TakePeerSets()
+    {
+        var deltas = ImmutableArray.CreateBuilder<PeerSetDelta>(_changes.PeerSets.Count);
+        foreach (var peers in _changes.PeerSets)
+        {
+            if (!peers.IsGone && peers.TakeDelta() is { } delta)
+            {
+                deltas.Add(delta);
+            }
+        }
+
+        _changes.PeerSets.Clear();
+        return deltas.DrainToImmutable();
+    }
+
+    private ImmutableArray<Endpoint> TakeEndpoints()
+    {
+        var endpoints = ImmutableArray.CreateBuilder<Endpoint>(_toPublish.Count);
+        foreach (var pod in _toPublish)
+        {
+            var (workload, state) = (pod.Workload, pod.Endpoint!);
+            var owned = ImmutableArray.CreateBuilder<Net.IpAddress>(workload.Addresses.Count);
+            foreach (var address in _inventory.Addresses.OwnedBy(pod))
+            {
+                owned.Add(address);
+            }
+
+            var endpoint = new Endpoint(
+                workload.Key.NamespacedName,
+                workload.Interface,
+                workload.Side,
+                new EquatableArray<Net.IpAddress>(owned.DrainToImmutable()),
+                state.Ingress?.Current!.Id,
+                state.Egress?.Current!.Id);
+            if (endpoint != state.Published)
+            {
+                state.Published = endpoint;
+                endpoints.Add(endpoint);
+            }
+        }
+
+        _toPublish.Clear();
+        return endpoints.DrainToImmutable();
+    }
+}

@@ -1,0 +1,193 @@
+using Portcullis.Net;
+using Portcullis.Resources;
+using Portcullis.Rules;
+
+namespace Portcullis.Policy.Compiler;
+
+/// <summary>A policy in the compiler's terms.</summary>
+internal sealed record TranslatedPolicy(SelectionKey Subject, DirectionRules? Ingress, DirectionRules? Egress);
+
+/// <summary>Translates policies from what they say to what they mean, without looking at anything else.</summary>
+internal static class PolicyTranslator
+{
+    /// <summary>Translates a NetworkPolicy.</summary>
+    public static TranslatedPolicy Translate(NetworkPolicy policy, EnforcementMode mode)
+    {
+        var name = new NamespacedName(policy.Namespace, policy.Name);
+        var types = policy.Types != PolicyTypes.None
+            ? policy.Types
+            : PolicyTypes.Ingress | (policy.Egress.IsEmpty ? PolicyTypes.None : PolicyTypes.Egress);
+        var subject = new SelectionKey(new ScopeKey(policy.Namespace, null), LabelMatching.Canonical(policy.PodSelector));
+        return new TranslatedPolicy(
+            subject,
+            types.HasFlag(PolicyTypes.Ingress) ? Translate(policy.Ingress) : null,
+            types.HasFlag(PolicyTypes.Egress) ? Translate(policy.Egress) : null);
+
+        DirectionRules Translate(EquatableArray<NetworkPolicyRule> rules) => new(
+            RuleTierKind.NetworkPolicy,
+            0,
+            name,
+            policy.Audit || mode == EnforcementMode.Audit,
+            new RuleReference(RuleOrigin.NetworkPolicy, name, null, policy.Position),
+            rules.Select((rule, index) => TranslateRule(policy, rule, index)).ToEquatableArray());
+    }
+
+    /// <summary>Translates a ClusterNetworkPolicy.</summary>
+    public static TranslatedPolicy Translate(ClusterNetworkPolicy policy, EnforcementMode mode)
+    {
+        return new TranslatedPolicy(
+            Pods(policy.Subject),
+            policy.Ingress.IsEmpty ? null : Translate(Direction.Ingress, policy.Ingress),
+            policy.Egress.IsEmpty ? null : Translate(Direction.Egress, policy.Egress));
+
+        DirectionRules Translate(Direction direction, EquatableArray<ClusterPolicyRule> rules) => new(
+            policy.Tier == PolicyTier.Admin ? RuleTierKind.Admin : RuleTierKind.Baseline,
+            policy.Priority,
+            new NamespacedName(string.Empty, policy.Name),
+            policy.Audit || mode == EnforcementMode.Audit,
+            null,
+            rules.Select((rule, index) => TranslateRule(policy, direction, rule, index)).ToEquatableArray());
+    }
+
+    /// <summary>Why a ClusterNetworkPolicy rule cannot be enforced as written; null when it can.</summary>
+    public static string? FindDefect(Direction direction, ClusterPolicyRule rule)
+    {
+        if (rule.Defect is { } defect)
+        {
+            return defect;
+        }
+
+        if (rule.Peers.IsEmpty)
+        {
+            return "it has no peers";
+        }
+
+        if (rule.Ports is { } ports && (ports.IsEmpty || ports.Any(port => port.Protocol is null && port.NamedPort is null)))
+        {
+            return "it has an empty protocol";
+        }
+
+        foreach (var peer in rule.Peers)
+        {
+            if (peer.DomainNames is not null)
+            {
+                return "domainNames are not enforced";
+            }
+
+            var isKnown = peer.Pods is not null
+                || (direction == Direction.Egress && (peer.Nodes is not null || peer.Networks is { IsEmpty: false }));
+            if (!isKnown)
+            {
+                return "it has an empty peer";
+            }
+        }
+
+        return null;
+    }
+
+    private static RuleSpec TranslateRule(NetworkPolicy policy, NetworkPolicyRule rule, int index)
+    {
+        var reference = new RuleReference(
+            RuleOrigin.NetworkPolicy,
+            new NamespacedName(policy.Namespace, policy.Name),
+            index,
+            rule.Position == default ? policy.Position : rule.Position);
+        EquatableArray<PeerSpec>? peers = rule.Peers.IsEmpty
+            ? null
+            : rule.Peers.Select(peer => TranslatePeer(policy.Namespace, peer)).Distinct().ToEquatableArray();
+        return rule.Ports.IsEmpty
+            ? new RuleSpec(RuleAction.Accept, peers, null, [], false, reference)
+            : new RuleSpec(RuleAction.Accept, peers, Merge(rule.Ports.SelectMany(Numbers)), Names(rule.Ports), false, reference);
+    }
+
+    private static PeerSpec TranslatePeer(string ns, NetworkPolicyPeer peer)
+    {
+        if (peer.IpBlock is { } block)
+        {
+            return Block([block.Cidr], block.Except);
+        }
+
+        var scope = peer.NamespaceSelector is { } selector
+            ? new ScopeKey(null, LabelMatching.Canonical(selector))
+            : new ScopeKey(ns, null);
+        return new PodSpec(new SelectionKey(scope, LabelMatching.Canonical(peer.PodSelector ?? LabelSelector.Everything)));
+    }
+
+    private static RuleSpec TranslateRule(ClusterNetworkPolicy policy, Direction direction, ClusterPolicyRule rule, int index)
+    {
+        var reference = new RuleReference(
+            RuleOrigin.ClusterNetworkPolicy,
+            new NamespacedName(string.Empty, policy.Name),
+            index,
+            rule.Position == default ? policy.Position : rule.Position);
+        if (FindDefect(direction, rule) is not null)
+        {
+            return new RuleSpec(rule.Action, null, null, [], true, reference);
+        }
+
+        var peers = rule.Peers.Select(TranslatePeer).Distinct().ToEquatableArray();
+        return rule.Ports is not { } ports
+            ? new RuleSpec(rule.Action, peers, null, [], false, reference)
+            : new RuleSpec(rule.Action, peers, Merge(ports.SelectMany(Numbers)), Names(ports), false, reference);
+    }
+
+    private static PeerSpec TranslatePeer(ClusterPolicyPeer peer) => peer switch
+    {
+        { Pods: { } pods } => new PodSpec(Pods(pods)),
+        { Nodes: { } nodes } => new NodesSpec(LabelMatching.Canonical(nodes)),
+        { Networks: { } networks } => Block(networks, []),
+        _ => throw new ArgumentException("The peer selects nothing.", nameof(peer)),
+    };
+
+    private static BlockSpec Block(EquatableArray<IpPrefix> blocks, EquatableArray<IpPrefix> holes)
+    {
+        var text = string.Join(',', blocks) + (holes.IsEmpty ? "" : " except " + string.Join(',', holes));
+        return new BlockSpec(PrefixMath.Union(blocks.SelectMany(block => PrefixMath.Subtract(block, holes))), text);
+    }
+
+    private static SelectionKey Pods(ClusterPolicySubject pods) => new(
+        new ScopeKey(null, LabelMatching.Canonical(pods.NamespaceSelector)),
+        LabelMatching.Canonical(pods.PodSelector ?? LabelSelector.Everything));
+
+    private static IEnumerable<PortRange> Numbers(NetworkPolicyPort port) => port.Port switch
+    {
+        null => [PortRange.All(port.Protocol)],
+        { Number: { } number } when (port.EndPort ?? number) >= number => [new PortRange(port.Protocol, number, port.EndPort ?? number)],
+        _ => [],
+    };
+
+    private static IEnumerable<PortRange> Numbers(ClusterPolicyPort port) => port switch
+    {
+        { NamedPort: not null } or { Protocol: null } => [],
+        { First: null } => [PortRange.All(port.Protocol.Value)],
+        { First: { } first } when (port.Last ?? first) >= first => [new PortRange(port.Protocol.Value, first, port.Last ?? first)],
+        _ => [],
+    };
+
+    private static EquatableArray<PortName> Names(EquatableArray<NetworkPolicyPort> ports) =>
+        ports.Where(port => port.Port?.Name is not null)
+            .Select(port => new PortName(port.Port!.Value.Name!, port.Protocol)).Distinct().ToEquatableArray();
+
+    private static EquatableArray<PortName> Names(EquatableArray<ClusterPolicyPort> ports) =>
+        ports.Where(port => port.NamedPort is not null)
+            .Select(port => new PortName(port.NamedPort!, port.Protocol)).Distinct().ToEquatableArray();
+
+    /// <summary>The same ports as disjoint ranges in order.</summary>
+    public static EquatableArray<PortRange> Merge(IEnumerable<PortRange> ranges)
+    {
+        var result = new List<PortRange>();
+        foreach (var range in ranges.OrderBy(range => range.Protocol).ThenBy(range => range.First))
+        {
+            if (result.Count > 0 && result[^1] is var last && last.Protocol == range.Protocol && range.First <= last.Last + 1)
+            {
+                result[^1] = last with { Last = Math.Max(last.Last, range.Last) };
+            }
+            else
+            {
+                result.Add(range);
+            }
+        }
+
+        return result.ToEquatableArray();
+    }
+}

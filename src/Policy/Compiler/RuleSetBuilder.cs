@@ -1,0 +1,174 @@
+using Portcullis.Resources;
+using Portcullis.Rules;
+
+namespace Portcullis.Policy.Compiler;
+
+/// <summary>Spells out the tiers of one rule set and collects what they refer to.</summary>
+internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool isStrict)
+{
+    private static readonly RuleReference NodeReference = new(RuleOrigin.Portcullis, new NamespacedName(string.Empty, "node"), null);
+    private static readonly RuleReference StrictReference = new(RuleOrigin.Portcullis, new NamespacedName(string.Empty, "strict"), null);
+
+    /// <summary>The peer sets the tiers name, each once.</summary>
+    public HashSet<PeerSetState> PeerSets { get; } = [];
+
+    /// <summary>The named ports the tiers spell out, each once.</summary>
+    public HashSet<NamedPortGroup> NamedPorts { get; } = [];
+
+    /// <summary>The tiers as enforced, and as they would be with the policies in audit mode; null when that is the same.</summary>
+    public (EquatableArray<RuleTier> Tiers, EquatableArray<RuleTier>? Audit) Build()
+    {
+        var enforced = Array.FindAll(key.Policies, policy => !policy.Audit);
+        var tiers = BuildTiers(enforced);
+        return enforced.Length == key.Policies.Length ? (tiers, null) : (tiers, BuildTiers(key.Policies));
+    }
+
+    private EquatableArray<RuleTier> BuildTiers(DirectionRules[] policies)
+    {
+        if (policies.Length == 0 && !isStrict)
+        {
+            return [];
+        }
+
+        var tiers = new List<RuleTier>();
+        AddClusterTier(RuleTierKind.Admin);
+        if (key.Node is { } node)
+        {
+            tiers.Add(new RuleTier(RuleTierKind.Node, [new Rule(RuleAction.Accept, [Use(new OwnNodeSpec(node, false))], null, NodeReference)]));
+        }
+
+        var isolating = Array.Find(policies, policy => policy.Isolation is not null);
+        if (isolating is not null || isStrict)
+        {
+            tiers.Add(new RuleTier(RuleTierKind.NetworkPolicy, Rules(RuleTierKind.NetworkPolicy), isolating?.Isolation ?? StrictReference));
+        }
+
+        AddClusterTier(RuleTierKind.Baseline);
+        return tiers.ToEquatableArray();
+
+        void AddClusterTier(RuleTierKind kind)
+        {
+            var rules = Rules(kind);
+            if (!rules.IsEmpty)
+            {
+                tiers.Add(new RuleTier(kind, rules));
+            }
+        }
+
+        EquatableArray<Rule> Rules(RuleTierKind kind)
+        {
+            var rules = new List<Rule>();
+            foreach (var policy in policies)
+            {
+                if (policy.Tier == kind)
+                {
+                    foreach (var rule in policy.Rules)
+                    {
+                        AddRule(kind, rule, rules);
+                    }
+                }
+            }
+
+            return rules.ToEquatableArray();
+        }
+    }
+
+    private void AddRule(RuleTierKind kind, RuleSpec rule, List<Rule> rules)
+    {
+        // Only a Deny that comes before the Node tier can hit traffic with the own node, and only nodes and networks may.
+        var protectedNode = kind == RuleTierKind.Admin && rule.Action == RuleAction.Deny ? key.Node : null;
+        if (rule.FailsClosed)
+        {
+            AddFailClosed(kind, rule, rules);
+            return;
+        }
+
+        var ports = rule.Ports;
+        if (key.Direction == Direction.Ingress && !rule.Names.IsEmpty)
+        {
+            var own = key.OwnPorts.Where(port => rule.Names.Any(name => name.Means(port)))
+                .Select(port => new PortRange(port.Protocol, port.Port, port.Port));
+            ports = PolicyTranslator.Merge(own.Concat(ports!.Value));
+        }
+
+        if (ports is not { IsEmpty: true })
+        {
+            var peers = rule.Peers?.Select(peer => Use(Protect(peer, protectedNode))).ToEquatableArray();
+            rules.Add(new Rule(rule.Action, peers, ports, rule.Reference));
+        }
+
+        if (key.Direction == Direction.Egress && !rule.Names.IsEmpty)
+        {
+            AddNamed(rule, protectedNode, rules);
+        }
+    }
+
+    private void AddFailClosed(RuleTierKind kind, RuleSpec rule, List<Rule> rules)
+    {
+        if (rule.Action == RuleAction.Accept)
+        {
+            return;
+        }
+
+        EquatableArray<PeerSetId>? peers = kind == RuleTierKind.Admin && key.Node is { } node ? [Use(new OwnNodeSpec(node, true))] : null;
+        rules.Add(new Rule(RuleAction.Deny, peers, null, rule.Reference));
+    }
+
+    private void AddNamed(RuleSpec rule, string? protectedNode, List<Rule> rules)
+    {
+        var byPort = new SortedDictionary<(Net.IpProtocol, ushort), (PortRange Port, List<PeerSetId> Peers)>();
+        foreach (var name in rule.Names)
+        {
+            foreach (var group in Groups(rule, name, protectedNode))
+            {
+                NamedPorts.Add(group);
+                foreach (var (port, peers) in group.Numbers)
+                {
+                    if (!byPort.TryGetValue((port.Protocol, port.First), out var entry))
+                    {
+                        byPort.Add((port.Protocol, port.First), entry = (port, []));
+                    }
+
+                    entry.Peers.Add(peers.Id);
+                }
+            }
+        }
+
+        foreach (var (port, peers) in byPort.Values)
+        {
+            rules.Add(new Rule(rule.Action, peers.Distinct().ToEquatableArray(), [port], rule.Reference));
+        }
+    }
+
+    private IEnumerable<NamedPortGroup> Groups(RuleSpec rule, PortName name, string? protectedNode)
+    {
+        if (rule.Peers is not { } peers)
+        {
+            yield return table.Get(new NamedPortPeers(SelectionKey.Everything, null, null, name.Name, name.Protocol));
+            yield break;
+        }
+
+        foreach (var peer in peers)
+        {
+            // Nodes serve no names.
+            switch (peer)
+            {
+                case PodSpec pods:
+                    yield return table.Get(new NamedPortPeers(pods.Pods, null, protectedNode, name.Name, name.Protocol));
+                    break;
+                case BlockSpec block:
+                    yield return table.Get(new NamedPortPeers(SelectionKey.Everything, block.Prefixes, null, name.Name, name.Protocol));
+                    break;
+            }
+        }
+    }
+
+    private static PeerSpec Protect(PeerSpec peer, string? node) => node is not null && peer is PodSpec pods ? pods with { HiddenNode = node } : peer;
+
+    private PeerSetId Use(PeerSpec spec)
+    {
+        var peers = table.Get(spec);
+        PeerSets.Add(peers);
+        return peers.Id;
+    }
+}

@@ -1,0 +1,72 @@
+using Portcullis.Resources;
+using Portcullis.Rules;
+
+namespace Portcullis.Policy.Compiler;
+
+/// <summary>What decides a rule set's content: endpoints with equal keys share it.</summary>
+/// <param name="Direction">The direction.</param>
+/// <param name="Policies">The policies in order; compared by identity, which is cheap and almost as telling as their content.</param>
+/// <param name="Node">The node whose traffic is exempt; null: none is.</param>
+/// <param name="OwnPorts">What the names in ingress rules stand for at the endpoint.</param>
+internal sealed record RuleSetKey(Direction Direction, DirectionRules[] Policies, string? Node, EquatableArray<NamedPort> OwnPorts)
+{
+    public bool Equals(RuleSetKey? other)
+    {
+        if (other is null || Direction != other.Direction || Node != other.Node || OwnPorts != other.OwnPorts
+            || Policies.Length != other.Policies.Length)
+        {
+            return false;
+        }
+
+        for (var i = 0; i < Policies.Length; i++)
+        {
+            if (!ReferenceEquals(Policies[i], other.Policies[i]))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    public override int GetHashCode()
+    {
+        var hash = default(HashCode);
+        hash.Add(Direction);
+        hash.Add(Node);
+        hash.Add(OwnPorts);
+        foreach (var policy in Policies)
+        {
+            hash.Add(System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(policy));
+        }
+
+        return hash.ToHashCode();
+    }
+}
+
+/// <summary>A rule set with everything it needs and everyone who needs it.</summary>
+internal sealed class RuleSetEntry(RuleSetKey key)
+{
+    public RuleSetKey Key { get; } = key;
+
+    /// <summary>Its content now.</summary>
+    public RuleSet? Current { get; set; }
+
+    /// <summary>The number a change set has given it; null before.</summary>
+    public RuleSetId? Announced { get; set; }
+
+    /// <summary>Whether it waits to be looked at before the next change set.</summary>
+    public bool IsChanged { get; set; }
+
+    /// <summary>Whether it stays without users.</summary>
+    public bool IsPermanent { get; init; }
+
+    /// <summary>Workloads whose endpoint has it.</summary>
+    public HashSet<PodState> Users { get; } = [];
+
+    /// <summary>The peer sets its rules name.</summary>
+    public List<PeerSetState> PeerSets { get; set; } = [];
+
+    /// <summary>The named ports its rules spell out.</summary>
+    public List<NamedPortGroup> NamedPorts { get; set; } = [];
+}

@@ -1,0 +1,87 @@
+using Portcullis.Resources;
+
+namespace Portcullis.Policy.Compiler;
+
+/// <summary>Which namespaces a <see cref="Scope"/> covers: exactly one by name, or those with matching labels.</summary>
+internal readonly record struct ScopeKey(string? Namespace, LabelSelector? Selector)
+{
+    public override string ToString() => Namespace is not null
+        ? $"namespace {Namespace}"
+        : Selector!.Requirements.IsEmpty ? "every namespace" : $"namespaces with {LabelMatching.Describe(Selector)}";
+}
+
+/// <summary>Pods by namespace and labels; the selector is canonical.</summary>
+internal readonly record struct SelectionKey(ScopeKey Scope, LabelSelector Pods)
+{
+    /// <summary>Every pod of every namespace.</summary>
+    public static readonly SelectionKey Everything = new(new ScopeKey(null, LabelSelector.Everything), LabelSelector.Everything);
+
+    public override string ToString() =>
+        (Pods.Requirements.IsEmpty ? "every pod" : $"pods with {LabelMatching.Describe(Pods)}") + $" in {Scope}";
+}
+
+/// <summary>A set of namespaces that selections share, with the selections over it.</summary>
+internal sealed class Scope(ScopeKey key)
+{
+    public ScopeKey Key { get; } = key;
+
+    public HashSet<NamespaceState> Namespaces { get; } = [];
+
+    public SelectorIndex<Selection> Selections { get; } = new();
+}
+
+/// <summary>An interned set of pods and who wants to know about it.</summary>
+internal sealed class Selection(SelectionKey key, Scope scope)
+{
+    public SelectionKey Key { get; } = key;
+
+    public Scope Scope { get; } = scope;
+
+    public int References { get; set; }
+
+    /// <summary>Policies whose subject this is.</summary>
+    public List<PolicyState> Policies { get; } = [];
+
+    /// <summary>Peer sets of its pods' addresses.</summary>
+    public List<PodPeerSet> PeerSets { get; } = [];
+
+    /// <summary>Peer sets by named port.</summary>
+    public List<NamedPortGroup> NamedPorts { get; } = [];
+
+    /// <summary>Scratch mark of the comparison of two match lists.</summary>
+    public int Mark { get; set; }
+}
+
+/// <summary>A namespace, known because of its own object, its pods or a policy's scope.</summary>
+internal sealed class NamespaceState(string name)
+{
+    public string Name { get; } = name;
+
+    /// <summary>The labels, its name included.</summary>
+    public LabelSet Labels { get; set; } = LabelSet.Of((Namespace.NameLabel, name));
+
+    public bool HasObject { get; set; }
+
+    public List<PodState> Pods { get; } = [];
+
+    public List<Scope> Scopes { get; } = [];
+}
+
+/// <summary>A workload with what the compiler knows about it.</summary>
+internal sealed class PodState(NamespaceState ns, Workload workload)
+{
+    public NamespaceState Namespace { get; } = ns;
+
+    public int IndexInNamespace { get; set; }
+
+    public Workload Workload { get; set; } = workload;
+
+    /// <summary>Whether policies can select it: as a subject and as a peer.</summary>
+    public bool IsSelectable => !Workload.HostNetwork && !Workload.Finished;
+
+    public List<Selection> Matches { get; set; } = [];
+
+    public EndpointState? Endpoint { get; set; }
+
+    public bool IsDirty { get; set; }
+}

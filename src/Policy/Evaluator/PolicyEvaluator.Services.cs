@@ -1,0 +1,51 @@
+using Portcullis.Net;
+using Portcullis.Resources;
+
+namespace Portcullis.Policy.Evaluator;
+
+/// <content>Cluster IPs on egress.</content>
+public sealed partial class PolicyEvaluator
+{
+    private bool IsClusterIp(IpAddress address) => World.Services.Any(service => service.ClusterIps.Contains(address));
+
+    private Verdict DecideService(Workload subject, IpAddress clusterIp, Probe probe, bool withAudit)
+    {
+        Verdict? denied = null;
+        foreach (var (address, port) in BackendsOf(clusterIp, probe))
+        {
+            var packet = new Packet(Direction.Egress, subject, address, OwnerOf(address), probe with { Port = port });
+            var verdict = DecideTiers(packet, withAudit);
+            if (verdict.Allowed)
+            {
+                return verdict with { Reason = $"backend {address}:{port} of the Service is allowed: {verdict.Reason}" };
+            }
+
+            denied ??= verdict with { Reason = $"no backend of the Service is allowed: {verdict.Reason}" };
+        }
+
+        // With nothing behind it, only rules that name no peers can mean a cluster IP.
+        return denied ?? DecideTiers(new Packet(Direction.Egress, subject, null, null, probe), withAudit);
+    }
+
+    /// <summary>Where traffic to a cluster IP and port can end up.</summary>
+    private IEnumerable<(IpAddress Address, ushort Port)> BackendsOf(IpAddress clusterIp, Probe probe) =>
+        from service in World.Services
+        where service.ClusterIps.Contains(clusterIp) && service.Selector is { Count: > 0 }
+        from servicePort in service.Ports
+        where servicePort.Protocol == probe.Protocol && servicePort.Port == probe.Port
+        from backend in World.Workloads
+        where backend.Namespace == service.Namespace && backend.Ready && !backend.Finished && HasLabels(backend, service.Selector!)
+        from address in BackendAddress(backend, clusterIp.Family)
+        from port in TargetPorts(backend, servicePort)
+        select (address, port);
+
+    private static bool HasLabels(Workload workload, LabelSet wanted) =>
+        wanted.All(label => workload.Labels.TryGetValue(label.Key, out var value) && value == label.Value);
+
+    private IEnumerable<IpAddress> BackendAddress(Workload backend, IpFamily family) =>
+        (backend.HostNetwork ? backend.Addresses : AddressesOf(backend)).Where(address => address.Family == family).Take(1);
+
+    private static IEnumerable<ushort> TargetPorts(Workload backend, ServicePort port) => port.TargetPort.Name is { } name
+        ? backend.Ports.Where(served => served.Name == name && served.Protocol == port.Protocol).Select(served => served.Port)
+        : [port.TargetPort.Number!.Value];
+}

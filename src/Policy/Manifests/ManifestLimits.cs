@@ -1,0 +1,17 @@
+namespace Portcullis.Policy.Manifests;
+
+/// <summary>Bounds on what is read, so that no file can exhaust the machine. Each is far above what people write.</summary>
+internal static class ManifestLimits
+{
+    public const int FileBytes = 64 * 1024 * 1024;
+
+    public const int Depth = 100;
+
+    /// <summary>Values in one document.</summary>
+    public const int Nodes = 4_000_000;
+
+    /// <summary>Values that aliases may add to one document.</summary>
+    public const int AliasedNodes = 100_000;
+
+    public const int FindingsPerObject = 100;
+}

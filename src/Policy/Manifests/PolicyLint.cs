@@ -1,0 +1,222 @@
+using Portcullis.Resources;
+
+namespace Portcullis.Policy.Manifests;
+
+/// <summary>Finds what is valid object by object but surely a mistake in the whole: pure, over one set of resources.</summary>
+/// <remarks>
+/// What needs workloads to judge (selectors that select nothing, unserved port names, unknown namespaces) is left out
+/// when the set has none: then it is policies only, to be joined with a world that is not here.
+/// </remarks>
+public sealed class PolicyLint
+{
+    private readonly List<Finding> _findings = [];
+    private readonly LintWorld _world;
+
+    private PolicyLint(LintWorld world) => _world = world;
+
+    /// <summary>Checks the resources; the findings are in their order.</summary>
+    public static IReadOnlyList<Finding> Check(IReadOnlyCollection<Resource> resources)
+    {
+        ArgumentNullException.ThrowIfNull(resources);
+        var lint = new PolicyLint(new LintWorld(resources));
+        var first = new Dictionary<ResourceKey, Resource>();
+        foreach (var resource in resources)
+        {
+            if (!first.TryAdd(resource.Key, resource))
+            {
+                lint.Add(FindingSeverity.Error, resource, default, $"given twice; the one at {first[resource.Key].Position} counts, remove the other");
+            }
+        }
+
+        foreach (var resource in first.Values)
+        {
+            lint.CheckResource(resource);
+        }
+
+        lint.CheckPriorities(first.Values.OfType<ClusterNetworkPolicy>());
+        lint.CheckAddresses(first.Values.OfType<Workload>());
+        return lint._findings;
+    }
+
+    private void CheckResource(Resource resource)
+    {
+        if (!_world.HasWorkloads)
+        {
+            return;
+        }
+
+        if (resource is NetworkPolicy { Defect: null } policy)
+        {
+            CheckNetworkPolicy(policy);
+        }
+        else if (resource is ClusterNetworkPolicy { Defect: null } cluster)
+        {
+            CheckClusterPolicy(cluster);
+        }
+    }
+
+    private void CheckNetworkPolicy(NetworkPolicy policy)
+    {
+        if (!_world.NamespaceExists(policy.Namespace))
+        {
+            Add(
+                FindingSeverity.Warning,
+                policy,
+                default,
+                $"metadata.namespace: no other object is in namespace {policy.Namespace}{Spelling.Hint(policy.Namespace, _world.Namespaces)}");
+            return;
+        }
+
+        var subjects = _world.Select(policy.Namespace, policy.PodSelector);
+        if (subjects.Count == 0)
+        {
+            Add(FindingSeverity.Warning, policy, default, "spec.podSelector: selects no pod");
+        }
+
+        for (var i = 0; i < policy.Ingress.Count; i++)
+        {
+            CheckPeers(policy, policy.Ingress[i], $"spec.ingress[{i}]", "from");
+            CheckNamedPorts(policy, policy.Ingress[i], $"spec.ingress[{i}]", subjects.Count == 0 ? null : subjects, "the selected pods");
+        }
+
+        for (var i = 0; i < policy.Egress.Count; i++)
+        {
+            CheckPeers(policy, policy.Egress[i], $"spec.egress[{i}]", "to");
+            CheckNamedPorts(policy, policy.Egress[i], $"spec.egress[{i}]", Destinations(policy, policy.Egress[i]), "the peers");
+        }
+    }
+
+    private void CheckPeers(NetworkPolicy policy, NetworkPolicyRule rule, string path, string field)
+    {
+        for (var i = 0; i < rule.Peers.Count; i++)
+        {
+            if (rule.Peers[i].IpBlock is null && _world.Select(policy.Namespace, rule.Peers[i]).Count == 0)
+            {
+                Add(FindingSeverity.Warning, policy, rule.Position, $"{path}.{field}[{i}]: selects no pod");
+            }
+        }
+    }
+
+    /// <summary>The pods an egress rule reaches; null when that cannot be told from selectors.</summary>
+    private IReadOnlyCollection<Workload>? Destinations(NetworkPolicy policy, NetworkPolicyRule rule)
+    {
+        if (rule.Peers.IsEmpty || rule.Peers.Any(peer => peer.IpBlock is not null))
+        {
+            return _world.Workloads;
+        }
+
+        var pods = rule.Peers.SelectMany(peer => _world.Select(policy.Namespace, peer)).ToList();
+        return pods.Count == 0 ? null : pods;
+    }
+
+    private void CheckNamedPorts(
+        NetworkPolicy policy, NetworkPolicyRule rule, string path, IReadOnlyCollection<Workload>? pods, string whose)
+    {
+        for (var i = 0; i < rule.Ports.Count; i++)
+        {
+            var port = rule.Ports[i];
+            if (pods is not null && port.Port?.Name is { } name && !LintWorld.Serves(pods, name, port.Protocol))
+            {
+                Add(
+                    FindingSeverity.Warning,
+                    policy,
+                    rule.Position,
+                    $"{path}.ports[{i}].port: none of {whose} serves {name}/{port.Protocol.ToString().ToUpperInvariant()}{LintWorld.ServedHint(pods, name)}");
+            }
+        }
+    }
+
+    private void CheckClusterPolicy(ClusterNetworkPolicy policy)
+    {
+        var subjects = _world.Select(policy.Subject);
+        if (subjects.Count == 0)
+        {
+            Add(FindingSeverity.Warning, policy, default, "spec.subject: selects no pod");
+        }
+
+        for (var i = 0; i < policy.Ingress.Count; i++)
+        {
+            CheckClusterRule(policy, policy.Ingress[i], $"spec.ingress[{i}]", "from", subjects);
+        }
+
+        for (var i = 0; i < policy.Egress.Count; i++)
+        {
+            CheckClusterRule(policy, policy.Egress[i], $"spec.egress[{i}]", "to", null);
+        }
+    }
+
+    private void CheckClusterRule(
+        ClusterNetworkPolicy policy, ClusterPolicyRule rule, string path, string field, IReadOnlyCollection<Workload>? subjects)
+    {
+        if (rule.Defect is not null)
+        {
+            return;
+        }
+
+        for (var i = 0; i < rule.Peers.Count; i++)
+        {
+            if (rule.Peers[i].Pods is { } pods && _world.Select(pods).Count == 0)
+            {
+                Add(FindingSeverity.Warning, policy, rule.Position, $"{path}.{field}[{i}]: selects no pod");
+            }
+            else if (rule.Peers[i].Nodes is { } nodes && _world.HasNodes && !_world.SelectsNode(nodes))
+            {
+                Add(FindingSeverity.Warning, policy, rule.Position, $"{path}.{field}[{i}].nodes: selects no node");
+            }
+        }
+
+        var destinations = subjects ?? rule.Peers.SelectMany(peer => peer.Pods is { } pods ? _world.Select(pods) : []).ToList();
+        foreach (var port in rule.Ports ?? [])
+        {
+            if (destinations.Count > 0 && port.NamedPort is { } name && !LintWorld.Serves(destinations, name, null))
+            {
+                Add(
+                    FindingSeverity.Warning,
+                    policy,
+                    rule.Position,
+                    $"{path}.protocols: no destination serves the port name {name}{LintWorld.ServedHint(destinations, name)}");
+            }
+        }
+    }
+
+    private void CheckPriorities(IEnumerable<ClusterNetworkPolicy> policies)
+    {
+        foreach (var group in policies.GroupBy(policy => (policy.Tier, policy.Priority)).Where(group => group.Skip(1).Any()))
+        {
+            var ordered = group.OrderBy(policy => policy.Name, StringComparer.Ordinal).ToList();
+            foreach (var (before, policy) in ordered.Zip(ordered.Skip(1)))
+            {
+                Add(
+                    FindingSeverity.Warning,
+                    policy,
+                    default,
+                    $"spec.priority: {policy.Priority} is also that of {before.Name}, which comes first by its name; give each its own");
+            }
+        }
+    }
+
+    private void CheckAddresses(IEnumerable<Workload> workloads)
+    {
+        var owners = new Dictionary<Net.IpAddress, Workload>();
+        foreach (var workload in workloads.Where(workload => workload is { Finished: false, HostNetwork: false }))
+        {
+            foreach (var address in workload.Addresses)
+            {
+                if (!owners.TryAdd(address, workload))
+                {
+                    Add(
+                        FindingSeverity.Warning,
+                        workload,
+                        default,
+                        $"{address} is also an address of {owners[address].Key.NamespacedName}; the younger one owns it");
+                }
+            }
+        }
+    }
+
+    private void Add(FindingSeverity severity, Resource resource, SourcePosition position, string message)
+    {
+        var name = resource is Workload { Key.NamespacedName: var pod } ? $"Pod {pod}" : resource.Key.ToString();
+        _findings.Add(new Finding(severity, position == default ? resource.Position : position, name, message));
+    }
+}

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Usage: ./test.sh [NAME...]
+#
+# Builds, then runs every test project, or those whose name contains one of NAMEs. Prints what failed; the last line is
+# "N passed, N failed, N skipped"; exit code 1 on any failure. A test program that crashes or hangs counts as a failure, and so
+# does anything the tests leave in the kernel. Results are in artifacts/test-results/. Needs root and the .NET 10 SDK.
+. "$(dirname "${BASH_SOURCE[0]}")/eng/common.sh"
+help_if_asked "$@"
+require_root "the tests make network namespaces and load eBPF programs"
+./build.sh
+
+results=artifacts/test-results
+limit=15m
+passed=0 failed=0 skipped=0
+rm -rf "$results"
+mkdir -p "$results"
+
+# What tests could leave behind.
+kernel_state() {
+  find /run/netns -mindepth 1 2>/dev/null || true
+  find /sys/fs/bpf/portcullis -mindepth 1 2>/dev/null || true
+  tc qdisc show 2>/dev/null | grep clsact || true
+  ip -o link show | sed -n 's/^[0-9]*: \([^:]*\):.*/link \1/p'
+}
+
+wanted() {
+  [[ $# -eq 1 ]] && return 0
+  local name=$1 part
+  shift
+  for part in "$@"; do
+    [[ $name == *"$part"* ]] && return 0
+  done
+  return 1
+}
+
+# One attribute of the <assembly> element of a result file.
+count() {
+  sed -n "s/.*<assembly [^>]*[^-a-z]$2=\"\([0-9]*\)\".*/\1/p" "$1" | head -n 1
+}
+
+run() {
+  local name=$1 program=artifacts/bin/$1/release/Portcullis.$1 xml=$results/$1.xml log=$results/$1.log code=0
+  local started=$SECONDS
+  timeout --kill-after=30s "$limit" "$program" -noColor -noLogo -xml "$xml" >"$log" 2>&1 || code=$?
+  if [[ ! -s $xml || -z $(count "$xml" total) ]]; then
+    failed=$((failed + 1))
+    cat "$log"
+    echo "$name: CRASHED with exit code $code"
+    return
+  fi
+  local p f s e
+  p=$(count "$xml" passed) f=$(count "$xml" failed) s=$(count "$xml" skipped) e=$(count "$xml" errors)
+  if [[ $((f + e)) -eq 0 && $code -ne 0 ]]; then
+    e=1
+  fi
+  passed=$((passed + p)) failed=$((failed + f + e)) skipped=$((skipped + s))
+  if [[ $((f + e)) -gt 0 ]]; then
+    grep -v -E '^ *(Discovering|Discovered|Starting|Finished):' "$log" || true
+  fi
+  echo "$name: $p passed, $((f + e)) failed, $s skipped in $((SECONDS - started)) s"
+}
+
+kernel_state | sort >"$results/kernel.before"
+for project in tests/*Tests/*Tests.csproj; do
+  name=$(basename "$project" .csproj)
+  if wanted "$name" "$@"; then
+    run "$name"
+  fi
+done
+kernel_state | sort >"$results/kernel.after"
+
+if left=$(comm -13 "$results/kernel.before" "$results/kernel.after") && [[ -n $left ]]; then
+  failed=$((failed + 1))
+  printf 'FAILED: the tests left in the kernel:\n%s\n' "$left"
+fi
+if [[ $((passed + failed)) -eq 0 ]]; then
+  refuse "no test project has a name containing: $*"
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[[ $failed -eq 0 ]]

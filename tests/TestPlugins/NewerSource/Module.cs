@@ -1,0 +1,5 @@
+using Portcullis.Plugins;
+
+namespace Portcullis.TestPlugins;
+
+internal sealed class NewerModule : IPluginModule;

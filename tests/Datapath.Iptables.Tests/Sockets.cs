@@ -1,0 +1,158 @@
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
+using Portcullis.Host.Demo;
+using Portcullis.Host.Native;
+using Portcullis.Net;
+
+namespace Portcullis.Datapath.Iptables.Tests;
+
+/// <summary>HTTP responders on several ports.</summary>
+internal sealed class Responders : IAsyncDisposable
+{
+    private readonly List<HttpResponder> _all;
+
+    public Responders(NetworkPod pod, params int[] ports)
+        : this(pod.Network, ports)
+    {
+    }
+
+    public Responders(NetworkNamespace network, params int[] ports) =>
+        _all = [.. ports.Select(port => HttpResponder.Start(network, port))];
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var responder in _all)
+        {
+            await responder.DisposeAsync();
+        }
+    }
+}
+
+/// <summary>Accepts one TCP connection and sends back what it gets.</summary>
+internal sealed class StreamEcho : IAsyncDisposable
+{
+    private readonly Socket _listener;
+    private readonly TaskCompletionSource<Socket> _accepted = new();
+    private readonly Task _echoing;
+    private Client? _client;
+
+    private StreamEcho(Socket listener)
+    {
+        _listener = listener;
+        _echoing = EchoAsync();
+    }
+
+    public static StreamEcho Start(NetworkPod pod, int port) => new(pod.Network.Run(() =>
+    {
+        var listener = new Socket(AddressFamily.InterNetworkV6, SocketType.Stream, ProtocolType.Tcp) { DualMode = true };
+        listener.Bind(new IPEndPoint(IPAddress.IPv6Any, port));
+        listener.Listen();
+        return listener;
+    }));
+
+    public async Task<Client> ConnectAsync(NetworkPod from, IpAddress to)
+    {
+        var server = new IPEndPoint(to.ToIPAddress(), ((IPEndPoint)_listener.LocalEndPoint!).Port);
+        var socket = from.Network.Run(() => new Socket(server.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true });
+        await socket.ConnectAsync(server, TestContext.Current.CancellationToken);
+        return _client = new Client(socket);
+    }
+
+    /// <summary>Sends from the server's side and tells whether the client receives it.</summary>
+    public async Task<bool> PushAsync(TimeSpan limit)
+    {
+        await (await _accepted.Task).SendAsync("p"u8.ToArray(), TestContext.Current.CancellationToken);
+        return await _client!.ReceivesAsync(limit);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _listener.Dispose();
+        if (_accepted.Task.IsCompletedSuccessfully)
+        {
+            (await _accepted.Task).Dispose();
+        }
+
+        await _echoing;
+    }
+
+    private async Task EchoAsync()
+    {
+        try
+        {
+            var socket = await _listener.AcceptAsync();
+            _accepted.SetResult(socket);
+            var buffer = new byte[16];
+            while (await socket.ReceiveAsync(buffer) is > 0 and var length)
+            {
+                await socket.SendAsync(buffer.AsMemory(0, length));
+            }
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        {
+            // Disposed, or cut off by the rules under test.
+        }
+    }
+
+    internal sealed class Client(Socket socket) : IDisposable
+    {
+        /// <summary>Sends a byte and tells whether it comes back.</summary>
+        public async Task<bool> ExchangeAsync(TimeSpan limit)
+        {
+            await socket.SendAsync("x"u8.ToArray(), TestContext.Current.CancellationToken);
+            return await ReceivesAsync(limit);
+        }
+
+        public async Task<bool> ReceivesAsync(TimeSpan limit)
+        {
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+            deadline.CancelAfter(limit);
+            try
+            {
+                return await socket.ReceiveAsync(new byte[16], deadline.Token) > 0;
+            }
+            catch (OperationCanceledException) when (deadline.IsCancellationRequested)
+            {
+                return false;
+            }
+        }
+
+        public void Dispose() => socket.Dispose();
+    }
+}
+
+/// <summary>Packets that no ordinary probe sends.</summary>
+internal static class Sockets
+{
+    /// <summary>Sends a datagram from an address of the namespace and tells whether an echo comes back.</summary>
+    public static async Task<ProbeOutcome> UdpFromAsync(NetworkNamespace network, IpAddress from, IpAddress to, int port, TimeSpan limit)
+    {
+        using var socket = network.Run(() =>
+        {
+            var bound = new Socket(from.ToIPAddress().AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+            bound.Bind(new IPEndPoint(from.ToIPAddress(), 0));
+            return bound;
+        });
+        await socket.ConnectAsync(new IPEndPoint(to.ToIPAddress(), port), TestContext.Current.CancellationToken);
+        await socket.SendAsync("echo"u8.ToArray(), TestContext.Current.CancellationToken);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        deadline.CancelAfter(limit);
+        try
+        {
+            await socket.ReceiveAsync(new byte[16], deadline.Token);
+            return ProbeOutcome.Allowed;
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested)
+        {
+            return ProbeOutcome.Denied;
+        }
+    }
+
+    /// <summary>Whether an echo request is answered.</summary>
+    public static bool Ping(NetworkNamespace from, IpAddress to, TimeSpan limit) => from.Run(() =>
+    {
+        using var ping = new Ping();
+        return ping.Send(to.ToIPAddress(), (int)limit.TotalMilliseconds).Status == IPStatus.Success;
+    });
+}

@@ -35,7 +35,7 @@ internal sealed class Node : IAsyncDisposable
         {
             A = Network.AddPod(new("default", "a"), IpAddress.Parse("10.214.0.2"), IpAddress.Parse("fd00:214::2"));
             B = Network.AddPod(new("default", "b"), IpAddress.Parse("10.214.0.3"), IpAddress.Parse("fd00:214::3"));
-            _links = new[] { A, B }.ToDictionary(pod => pod.HostInterface, pod => IndexOf(pod.HostInterface));
+            _links = new[] { A, B }.ToDictionary(pod => pod.HostInterface, pod => IndexOf(Network.Node, pod.HostInterface));
             Datapath = Open(settings ?? new DatapathSettings(Instance, EstablishedConnections.Enforce, AllowSpoofing: false));
         }
         catch
@@ -56,8 +56,8 @@ internal sealed class Node : IAsyncDisposable
     public IptablesDatapath Datapath { get; private set; }
 
     /// <summary>A second process' datapath on the same node.</summary>
-    public IptablesDatapath Open(DatapathSettings settings) =>
-        Network.Node.Run(() => new IptablesDatapath(settings, Time, NullLogger<IptablesDatapath>.Instance, _backend));
+    public IptablesDatapath Open(DatapathSettings settings, NetworkNamespace? network = null) =>
+        (network ?? Network.Node).Run(() => new IptablesDatapath(settings, Time, NullLogger<IptablesDatapath>.Instance, _backend));
 
     /// <summary>The process ends and another begins.</summary>
     public async Task RestartAsync()
@@ -149,5 +149,6 @@ internal sealed class Node : IAsyncDisposable
         return result.ExitCode == 0 ? result.Output : throw new InvalidOperationException($"{program}: {result.Error}");
     });
 
-    private int IndexOf(string link) => int.Parse(IpCommand.Run("-n", Network.Node.Name, "-o", "link", "show", "dev", link).Split(':')[0]);
+    /// <summary>The index of an interface.</summary>
+    public static int IndexOf(NetworkNamespace network, string link) => int.Parse(IpCommand.Run("-n", network.Name, "-o", "link", "show", "dev", link).Split(':')[0]);
 }

@@ -1,6 +1,9 @@
+using System.Buffers.Binary;
 using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Portcullis.Datapath.Iptables.Native;
 using Portcullis.Host.Demo;
 using Portcullis.Host.Native;
 using Portcullis.Net;
@@ -126,28 +129,51 @@ internal sealed class StreamEcho : IAsyncDisposable
 internal static class Sockets
 {
     /// <summary>Sends a datagram from an address of the namespace and tells whether an echo comes back.</summary>
-    public static async Task<ProbeOutcome> UdpFromAsync(NetworkNamespace network, IpAddress from, IpAddress to, int port, TimeSpan limit)
+    public static async Task<ProbeOutcome> UdpFromAsync(NetworkNamespace network, IpAddress from, IpAddress to, int port, TimeSpan limit, int sourcePort = 0, int bytes = 4)
     {
-        using var socket = network.Run(() =>
-        {
-            var bound = new Socket(from.ToIPAddress().AddressFamily, SocketType.Dgram, ProtocolType.Udp);
-            bound.Bind(new IPEndPoint(from.ToIPAddress(), 0));
-            return bound;
-        });
+        using var socket = Udp(network, from, sourcePort);
         await socket.ConnectAsync(new IPEndPoint(to.ToIPAddress(), port), TestContext.Current.CancellationToken);
-        await socket.SendAsync("echo"u8.ToArray(), TestContext.Current.CancellationToken);
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        deadline.CancelAfter(limit);
-        try
-        {
-            await socket.ReceiveAsync(new byte[16], deadline.Token);
-            return ProbeOutcome.Allowed;
-        }
-        catch (OperationCanceledException) when (deadline.IsCancellationRequested)
-        {
-            return ProbeOutcome.Denied;
-        }
+        await socket.SendAsync(new byte[bytes], TestContext.Current.CancellationToken);
+        return await ArrivesAsync(socket, limit);
     }
+
+    /// <summary>Sends a datagram and tells whether it arrives.</summary>
+    public static async Task<ProbeOutcome> UdpArrivesAsync(NetworkPod from, int fromPort, NetworkPod to, int toPort, IpFamily family, TimeSpan limit)
+    {
+        using var receiver = Udp(to.Network, to.Address(family), toPort);
+        using var sender = Udp(from.Network, from.Address(family), fromPort);
+        await sender.SendToAsync("x"u8.ToArray(), receiver.LocalEndPoint!, TestContext.Current.CancellationToken);
+        return await ArrivesAsync(receiver, limit);
+    }
+
+    /// <summary>Sends an SCTP INIT and tells whether it arrives; the kernel need not know the protocol.</summary>
+    public static async Task<ProbeOutcome> SctpAsync(NetworkPod from, NetworkPod to, IpFamily family, ushort port, TimeSpan limit)
+    {
+        var (source, destination) = (from.Address(family).ToIPAddress(), to.Address(family).ToIPAddress());
+        using var receiver = RawSctp(to.Network, destination);
+        using var sender = RawSctp(from.Network, source);
+        var init = new byte[32];
+        BinaryPrimitives.WriteUInt16BigEndian(init, 40000);
+        BinaryPrimitives.WriteUInt16BigEndian(init.AsSpan(2), port);
+        init[12] = 1;
+        init[15] = 20;
+        init[19] = 1;
+        await sender.SendToAsync(init, new IPEndPoint(destination, 0), TestContext.Current.CancellationToken);
+        return await ArrivesAsync(receiver, limit);
+    }
+
+    // The framework's own constructor does not know the protocol.
+    private static Socket RawSctp(NetworkNamespace network, IPAddress address) => network.Run(() =>
+    {
+        const int inet = 2;
+        const int inet6 = 10;
+        var family = address.AddressFamily == AddressFamily.InterNetwork ? inet : inet6;
+        var descriptor = LibC.socket(family, LibC.SOCK_RAW | LibC.SOCK_CLOEXEC, (int)IpProtocol.Sctp);
+        Assert.True(descriptor >= 0, Marshal.GetLastPInvokeErrorMessage());
+        var socket = new Socket(new SafeSocketHandle(descriptor, ownsHandle: true));
+        socket.Bind(new IPEndPoint(address, 0));
+        return socket;
+    });
 
     /// <summary>Whether an echo request is answered.</summary>
     public static bool Ping(NetworkNamespace from, IpAddress to, TimeSpan limit) => from.Run(() =>
@@ -155,4 +181,26 @@ internal static class Sockets
         using var ping = new Ping();
         return ping.Send(to.ToIPAddress(), (int)limit.TotalMilliseconds).Status == IPStatus.Success;
     });
+
+    private static Socket Udp(NetworkNamespace network, IpAddress address, int port) => network.Run(() =>
+    {
+        var socket = new Socket(address.ToIPAddress().AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+        socket.Bind(new IPEndPoint(address.ToIPAddress(), port));
+        return socket;
+    });
+
+    private static async Task<ProbeOutcome> ArrivesAsync(Socket at, TimeSpan limit)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        deadline.CancelAfter(limit);
+        try
+        {
+            await at.ReceiveAsync(new byte[2048], deadline.Token);
+            return ProbeOutcome.Allowed;
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested)
+        {
+            return ProbeOutcome.Denied;
+        }
+    }
 }

@@ -29,14 +29,14 @@ internal sealed partial class Ruleset
                 var result = iptables.Test(family, $"*mangle\n:pcl.probe - [0:0]\n-A pcl.probe {rule}\nCOMMIT\n");
                 if (result.ExitCode != 0)
                 {
-                    return new DatapathSupport(false, $"iptables ({iptables.Backend.Name}, {family}): {feature}: {result.FirstError}; {Remedy(result)}");
+                    return new DatapathSupport(false, $"iptables ({iptables.Backend.Name}, {family}): {feature}: {result.Problem}; {Remedy(result)}");
                 }
             }
 
             var set = iptables.Test(family, "*mangle\n:pcl.probe - [0:0]\n-A pcl.probe -m set --match-set pcl.probe src -j RETURN\nCOMMIT\n");
             if (!set.Error.Contains("doesn't exist", StringComparison.Ordinal))
             {
-                return new DatapathSupport(false, $"iptables ({iptables.Backend.Name}, {family}): match set: {set.FirstError}; {Remedy(set)}");
+                return new DatapathSupport(false, $"iptables ({iptables.Backend.Name}, {family}): match set: {set.Problem}; {Remedy(set)}");
             }
         }
 

@@ -72,17 +72,18 @@ internal sealed class Dispatch
         }
     }
 
-    /// <summary>The chain that judges packets of one direction of such endpoints as the beginning or part of a flow.</summary>
-    public string FlowsOf(InterfaceSide side, Direction direction) => SideOf(side, direction).Flows.Root;
-
     /// <summary>Leads packets of these endpoints' interfaces to their rules.</summary>
     /// <param name="endpoints">The endpoints, one for each interface.</param>
-    /// <param name="chainsOf">The chains of a rule set for endpoints on a side.</param>
+    /// <param name="flowsOf">The chain that judges packets of a rule set's direction, for endpoints on a side.</param>
+    /// <param name="repliesOf">
+    /// The chain that judges replies to flows of the first rule set's direction, and by the second what is none; null when replies are not judged.
+    /// </param>
     /// <param name="mangle">The changes of both families.</param>
     /// <param name="raw">The changes of both families.</param>
     public void Update(
         IReadOnlyList<Endpoint> endpoints,
-        Func<RuleSetId, InterfaceSide, RuleSetChains> chainsOf,
+        Func<RuleSetId, InterfaceSide, string> flowsOf,
+        Func<RuleSetId, RuleSetId, InterfaceSide, string>? repliesOf,
         IReadOnlyList<ChainChanges> mangle,
         IReadOnlyList<ChainChanges> raw)
     {
@@ -98,12 +99,12 @@ internal sealed class Dispatch
                     continue;
                 }
 
-                flows.Add(endpoint.Link!.Value.Name, chainsOf(rules, endpoint.Side).Forward);
+                flows.Add(endpoint.Link!.Value.Name, flowsOf(rules, endpoint.Side));
 
                 // A reply belongs to a flow of the other direction. Where nothing judges that one, every reply passes.
-                if ((isIngress ? endpoint.Egress : endpoint.Ingress) is { } opposite && chainsOf(opposite, endpoint.Side).Reply is { } reply)
+                if (repliesOf is not null && (isIngress ? endpoint.Egress : endpoint.Ingress) is { } opposite)
                 {
-                    replies.Add(endpoint.Link!.Value.Name, reply);
+                    replies.Add(endpoint.Link!.Value.Name, repliesOf(opposite, rules, endpoint.Side));
                 }
             }
 

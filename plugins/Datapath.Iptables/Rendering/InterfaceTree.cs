@@ -12,6 +12,12 @@ internal sealed class InterfaceTree(string option, Names names, char kind)
     /// <summary>Up to so many names are compared one after another.</summary>
     private const int LeafSize = 4;
 
+    // nf_tables follows at most 15 chains from a hook. Below so many levels, names are compared one after another.
+    private const int MaxDepth = 3;
+
+    // The root's own prefix, which all names share, changes with them.
+    private const string RootKey = "";
+
     private readonly Dictionary<string, Chain> _nodes = [];
 
     /// <summary>The chain to enter the tree by. A packet of no known interface returns from it.</summary>
@@ -28,7 +34,7 @@ internal sealed class InterfaceTree(string option, Names names, char kind)
         var before = new Dictionary<string, Chain>(_nodes);
         _nodes.Clear();
         var sorted = targets.OrderBy(pair => pair.Key, StringComparer.Ordinal).ToList();
-        Add(string.Empty, Root, sorted, before);
+        Add(sorted.Count == 0 ? string.Empty : CommonPrefix(sorted), new Node(Root, RootKey, Depth: 0), sorted, before);
         foreach (var (prefix, chain) in _nodes)
         {
             if (!before.Remove(prefix, out var old) || old != chain)
@@ -43,10 +49,10 @@ internal sealed class InterfaceTree(string option, Names names, char kind)
         }
     }
 
-    private void Add(string prefix, string name, List<KeyValuePair<string, string>> targets, Dictionary<string, Chain> before)
+    private void Add(string prefix, Node node, List<KeyValuePair<string, string>> targets, Dictionary<string, Chain> before)
     {
         var rules = new List<string>();
-        var groups = targets.Count <= LeafSize
+        var groups = targets.Count <= LeafSize || node.Depth == MaxDepth
             ? targets.Select(pair => new List<KeyValuePair<string, string>> { pair })
             : targets.GroupBy(pair => pair.Key.Length > prefix.Length ? pair.Key[prefix.Length] : '\0').Select(group => group.ToList());
         foreach (var group in groups)
@@ -58,12 +64,12 @@ internal sealed class InterfaceTree(string option, Names names, char kind)
             }
 
             var common = CommonPrefix(group);
-            var node = before.TryGetValue(common, out var known) ? known.Name : names.Next(kind);
-            rules.Add($"{option} {common}+ -g {node}");
-            Add(common, node, group, before);
+            var child = new Node(before.TryGetValue(common, out var known) ? known.Name : names.Next(kind), common, node.Depth + 1);
+            rules.Add($"{option} {common}+ -g {child.Chain}");
+            Add(common, child, group, before);
         }
 
-        _nodes.Add(prefix, new Chain(name, [.. rules]));
+        _nodes.Add(node.Key, new Chain(node.Chain, [.. rules]));
     }
 
     private static void Each(IReadOnlyList<ChainChanges> changes, Action<ChainChanges> action)
@@ -80,4 +86,9 @@ internal sealed class InterfaceTree(string option, Names names, char kind)
         var (first, last) = (sorted[0].Key, sorted[^1].Key);
         return first[..first.AsSpan().CommonPrefixLength(last)];
     }
+
+    /// <param name="Chain">The chain.</param>
+    /// <param name="Key">What it is known by: the prefix of the names below it.</param>
+    /// <param name="Depth">The number of chains above it.</param>
+    private sealed record Node(string Chain, string Key, int Depth);
 }

@@ -20,6 +20,7 @@ internal sealed class Layout
     private readonly IReadOnlyList<IpFamily> _families;
     private readonly Dictionary<PeerSetId, string> _peerSets = [];
     private readonly Dictionary<(RuleSetId Id, InterfaceSide Side), RuleSetChains> _ruleSets = [];
+    private readonly Dictionary<(RuleSetId Id, RuleSetId Own, InterfaceSide Side), TierChains> _replies = [];
     private readonly string _ownAddresses;
     private readonly Dictionary<IpFamily, HashSet<string>> _ownElements = new() { [IpFamily.IPv4] = [], [IpFamily.IPv6] = [] };
     private readonly Dictionary<(string Table, IpFamily Family), Dictionary<string, int>> _ruleCounts = [];
@@ -89,9 +90,9 @@ internal sealed class Layout
             Dispatch(plan);
         }
 
-        foreach (var id in changes.RemovedRuleSets)
+        if (!changes.RemovedRuleSets.IsEmpty)
         {
-            Remove(plan, id);
+            RemoveChains(plan, changes.RemovedRuleSets.ToHashSet());
         }
 
         foreach (var id in changes.RemovedPeerSets)
@@ -166,46 +167,60 @@ internal sealed class Layout
     }
 
     // Chains are made when the first endpoint with an interface needs them.
-    private RuleSetChains ChainsOf(Plan plan, RuleSetId id, InterfaceSide side)
+    private string FlowsOf(Plan plan, RuleSetId id, InterfaceSide side)
     {
-        if (_ruleSets.TryGetValue((id, side), out var chains))
+        if (!_ruleSets.TryGetValue((id, side), out var chains))
         {
-            return chains;
+            chains = new RuleSetChains(_world.RuleSets[id], _names, _verdicts, OwnAddressesOf(side));
+            _ruleSets.Add((id, side), chains);
+            Write(plan, chains.Render);
         }
 
-        var rules = _world.RuleSets[id];
-        var reply = rules.Direction == Direction.Ingress ? Direction.Egress : Direction.Ingress;
-        chains = new RuleSetChains(
-            rules,
-            _names,
-            _verdicts,
-            side == InterfaceSide.Peer ? _ownAddresses : null,
-            _settings.Established == EstablishedConnections.Enforce ? _dispatch.FlowsOf(side, reply) : null);
-        _ruleSets.Add((id, side), chains);
+        return chains.Entry;
+    }
+
+    // A mirror of a rule set, for packets that conntrack knows as replies: it judges what policy says of their flow now. What it does not
+    // allow is judged by the rules of its own direction: what may open a flow may also be part of one.
+    private string RepliesOf(Plan plan, RuleSetId id, RuleSetId own, InterfaceSide side)
+    {
+        if (!_replies.TryGetValue((id, own, side), out var chains))
+        {
+            var rules = _world.RuleSets[id];
+            var direction = rules.Direction == Direction.Ingress ? Direction.Egress : Direction.Ingress;
+            var (reply, otherwise) = ($"-g {_verdicts.Chain('r', direction)}", $"-g {FlowsOf(plan, own, side)}");
+            var fates = new Fates(reply, reply, otherwise, otherwise);
+            chains = new TierChains(_names, 'b', rules.Tiers, direction, isReply: true, fates, OwnAddressesOf(side));
+            _replies.Add((id, own, side), chains);
+            Write(plan, chains.Render);
+        }
+
+        return chains.Entry;
+    }
+
+    private string? OwnAddressesOf(InterfaceSide side) => side == InterfaceSide.Peer ? _ownAddresses : null;
+
+    private void Write(Plan plan, Func<IpFamily, Func<PeerSetId, string>, IEnumerable<Chain>> render)
+    {
         foreach (var family in _families)
         {
-            foreach (var chain in chains.Render(family, peers => PeerSets.NameOf(_peerSets[peers], family)))
+            foreach (var chain in render(family, peers => PeerSets.NameOf(_peerSets[peers], family)))
             {
                 plan.Mangle[family].Write(chain);
             }
         }
-
-        return chains;
     }
 
-    private void Remove(Plan plan, RuleSetId id)
+    private void RemoveChains(Plan plan, IReadOnlyCollection<RuleSetId> removed)
     {
-        foreach (var side in new[] { InterfaceSide.Peer, InterfaceSide.Self })
+        var flows = _ruleSets.Where(pair => removed.Contains(pair.Key.Id)).ToList();
+        var replies = _replies.Where(pair => removed.Contains(pair.Key.Id) || removed.Contains(pair.Key.Own)).ToList();
+        flows.ForEach(pair => _ruleSets.Remove(pair.Key));
+        replies.ForEach(pair => _replies.Remove(pair.Key));
+        foreach (var name in replies.SelectMany(pair => pair.Value.Names).Concat(flows.SelectMany(pair => pair.Value.Names)))
         {
-            if (_ruleSets.Remove((id, side), out var chains))
+            foreach (var family in _families)
             {
-                foreach (var family in _families)
-                {
-                    foreach (var name in chains.Names)
-                    {
-                        plan.Mangle[family].Remove(name);
-                    }
-                }
+                plan.Mangle[family].Remove(name);
             }
         }
     }
@@ -215,7 +230,8 @@ internal sealed class Layout
         var endpoints = InterfaceOwners.Of(_world.Endpoints.Values, plan.Problems);
         _dispatch.Update(
             endpoints,
-            (id, side) => ChainsOf(plan, id, side),
+            (id, side) => FlowsOf(plan, id, side),
+            _settings.Established == EstablishedConnections.Enforce ? (id, own, side) => RepliesOf(plan, id, own, side) : null,
             [.. _families.Select(family => plan.Mangle[family])],
             [.. _families.Select(family => plan.Raw[family])]);
         foreach (var family in _families)

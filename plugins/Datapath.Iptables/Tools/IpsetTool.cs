@@ -22,7 +22,7 @@ internal sealed class IpsetTool(Tool ipset)
         var result = ipset.Run(lines, "restore", "-exist");
         if (result.ExitCode != 0)
         {
-            throw new DatapathException($"ipset restore: {result.FirstError}");
+            throw new DatapathException($"ipset restore: {result.Problem}");
         }
     }
 
@@ -66,7 +66,7 @@ internal sealed class IpsetTool(Tool ipset)
 
             var refused = result.ErrorLine is { } line && line <= left.Count
                 ? line - 1
-                : throw new DatapathException($"ipset destroy: {result.FirstError}");
+                : throw new DatapathException($"ipset destroy: {result.Problem}");
             if (!result.Error.Contains("does not exist", StringComparison.Ordinal))
             {
                 busy.Add(left[refused]);
@@ -81,6 +81,6 @@ internal sealed class IpsetTool(Tool ipset)
     private string Output(params string[] arguments)
     {
         var result = ipset.Run(string.Empty, arguments);
-        return result.ExitCode == 0 ? result.Output : throw new DatapathException($"ipset {arguments[0]}: {result.FirstError}");
+        return result.ExitCode == 0 ? result.Output : throw new DatapathException($"ipset {arguments[0]}: {result.Problem}");
     }
 }

@@ -45,7 +45,7 @@ internal sealed class IptablesTool(Backend backend)
         var results = running.ConvertAll(run => (run.Key, run.Name, Result: run.Running.Wait()));
         return results.ToDictionary(run => run.Key, run => run.Result.ExitCode == 0
             ? SavedTable.Parse(run.Result.Output)
-            : throw new DatapathException($"{run.Name} -t {run.Key.table}: {run.Result.FirstError}"));
+            : throw new DatapathException($"{run.Name} -t {run.Key.table}: {run.Result.Problem}"));
     }
 
     private RunningTool Start(IpFamily family, string script, int wait) =>
@@ -88,6 +88,6 @@ internal sealed class IptablesTool(Backend backend)
 
         var lines = script.Split('\n');
         var where = result.ErrorLine is { } line && line <= lines.Length ? $" at '{lines[line - 1]}'" : string.Empty;
-        return new DatapathException($"{Program(family, "restore").Name}: {result.FirstError}{where}", IsRaced(result));
+        return new DatapathException($"{Program(family, "restore").Name}: {result.Problem}{where}", IsRaced(result));
     }
 }

@@ -10,8 +10,13 @@ namespace Portcullis.Datapath.Iptables.Tools;
 /// <param name="Error">Its standard error.</param>
 internal sealed partial record ToolResult(int ExitCode, string Output, string Error)
 {
-    /// <summary>The first line of the error output that says something.</summary>
-    public string FirstError => Error.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).FirstOrDefault() ?? $"exit code {ExitCode}";
+    // nf_tables programs say their name in the first line and the problem in the second; more would repeat it for every rule.
+    private const int MaxLines = 2;
+
+    /// <summary>The error output as one line, or the exit code when it is empty.</summary>
+    public string Problem => Error.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) is { Length: > 0 } lines
+        ? string.Join(' ', lines.Take(MaxLines))
+        : $"exit code {ExitCode}";
 
     /// <summary>The number of the input line that was refused, from 1; null when the error output names none.</summary>
     public int? ErrorLine => Line().Match(Error) is { Success: true } match && int.TryParse(match.Groups["number"].ValueSpan, out var line) ? line : null;

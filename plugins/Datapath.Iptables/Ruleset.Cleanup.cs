@@ -59,7 +59,10 @@ internal sealed partial class Ruleset
         var iptables = new IptablesTool(backend);
         var families = new[] { IpFamily.IPv4, IpFamily.IPv6 }.Where(family => backend.Restore(family) is not null).ToList();
         var saved = iptables.Save(families, Tables);
-        string Removal(string table, IpFamily family) => RestoreScript.Replacing(table, [], [], saved[(table, family)], isOwn);
+        string Removal(string table, IpFamily family) =>
+            RestoreScript.Installing(table, [], [], saved[(table, family)], isOwn)
+            + RestoreScript.Removing(table, [], saved[(table, family)], isOwn);
+
         iptables.Restore(
             families.ToDictionary(family => family, family => string.Concat(Tables.Select(table => Removal(table, family)))), LogLockHeld);
         return

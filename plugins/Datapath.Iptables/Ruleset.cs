@@ -124,7 +124,7 @@ internal sealed partial class Ruleset
         try
         {
             ipset.Restore(plan.SetsBefore.ToString());
-            iptables.Restore(ReplacingScripts(layout, plan, saved), LogLockHeld);
+            iptables.Restore(InstallingScripts(layout, plan, saved), LogLockHeld);
         }
         catch
         {
@@ -142,6 +142,7 @@ internal sealed partial class Ruleset
         Explainer = _installed.Explainer;
         var kept = layout.Sets.Select(set => set.Name).ToHashSet();
         _garbage = [.. _garbage.Union(sets).Where(name => !kept.Contains(name))];
+        iptables.Restore(RemovingScripts(plan, saved), LogLockHeld);
         LeaveOtherBackend(iptables.Backend);
         return new ApplyResult(plan.Problems);
     }
@@ -161,12 +162,22 @@ internal sealed partial class Ruleset
         installed.Ipset.Restore(plan.SetsAdded.Append(plan.SetsRemoved).ToString());
     }
 
-    private Dictionary<IpFamily, string> ReplacingScripts(
+    private Dictionary<IpFamily, string> InstallingScripts(
         Layout layout, Plan plan, IReadOnlyDictionary<(string Table, IpFamily Family), SavedTable> saved)
     {
         var jumps = layout.Jumps.ToList();
         string Script(string table, IpFamily family, ChainChanges changes) =>
-            RestoreScript.Replacing(table, changes.Written, jumps, saved[(table, family)], _names.IsOwn);
+            RestoreScript.Installing(table, changes.Written, jumps, saved[(table, family)], _names.IsOwn);
+
+        return Families.ToDictionary(
+            family => family,
+            family => Script("mangle", family, plan.Mangle[family]) + Script("raw", family, plan.Raw[family]));
+    }
+
+    private Dictionary<IpFamily, string> RemovingScripts(Plan plan, IReadOnlyDictionary<(string Table, IpFamily Family), SavedTable> saved)
+    {
+        string Script(string table, IpFamily family, ChainChanges changes) =>
+            RestoreScript.Removing(table, changes.Written, saved[(table, family)], _names.IsOwn);
 
         return Families.ToDictionary(
             family => family,

@@ -10,19 +10,29 @@ internal static class RestoreScript
     public static string Of(string table, ChainChanges changes) =>
         changes.IsEmpty ? string.Empty : Write(table, changes.Written, [], changes.Removed);
 
-    /// <summary>What leaves in a table exactly these chains of the instance, whatever of it was there before.</summary>
+    /// <summary>What puts chains into a table and leads packets to them and to no other chain of the instance.</summary>
     /// <param name="table">The table.</param>
     /// <param name="chains">The chains.</param>
     /// <param name="jumps">The rules of built-in chains that enter them.</param>
     /// <param name="saved">The table as it is.</param>
     /// <param name="isOwn">Whether a chain is of the instance.</param>
-    public static string Replacing(
+    public static string Installing(
         string table, IReadOnlyList<Chain> chains, IReadOnlyList<Jump> jumps, SavedTable saved, Func<string, bool> isOwn)
     {
-        var kept = chains.Select(chain => chain.Name).ToHashSet();
-        var obsolete = saved.Chains.Where(name => isOwn(name) && !kept.Contains(name)).ToList();
         var entering = JumpRules(table, jumps, saved, isOwn);
-        return chains.Count == 0 && obsolete.Count == 0 && entering.Count == 0 ? string.Empty : Write(table, chains, entering, obsolete);
+        return chains.Count == 0 && entering.Count == 0 ? string.Empty : Write(table, chains, entering, []);
+    }
+
+    /// <summary>What removes from a table the chains of the instance that were in it and that nothing leads to any more.</summary>
+    /// <remarks>A transaction of its own: nf_tables programs take seconds for many new rules and many removals in one.</remarks>
+    /// <param name="table">The table.</param>
+    /// <param name="kept">The chains to keep.</param>
+    /// <param name="saved">The table as it was.</param>
+    /// <param name="isOwn">Whether a chain is of the instance.</param>
+    public static string Removing(string table, IReadOnlyList<Chain> kept, SavedTable saved, Func<string, bool> isOwn)
+    {
+        var obsolete = saved.Chains.Where(isOwn).Except(kept.Select(chain => chain.Name)).ToList();
+        return obsolete.Count == 0 ? string.Empty : Write(table, [], [], obsolete);
     }
 
     /// <summary>Whether each jump is there once, before every rule of others.</summary>

@@ -15,20 +15,23 @@ internal sealed class IptablesTool(Backend backend)
     /// <summary>The backend.</summary>
     public Backend Backend => backend;
 
-    /// <summary>Applies scripts, all families at once. Each table of a script takes effect as a whole or not at all.</summary>
+    /// <summary>Applies a script for each family. Each table of a script takes effect as a whole or not at all.</summary>
     /// <param name="scripts">The input for <c>iptables-restore --noflush</c> of each family.</param>
     /// <param name="onLockHeld">Told who holds the lock, before waiting longer.</param>
     /// <exception cref="DatapathException">It was refused.</exception>
     public void Restore(IReadOnlyDictionary<IpFamily, string> scripts, Action<string> onLockHeld)
     {
-        var first = scripts.Where(script => script.Value.Length > 0)
-            .Select(script => (script.Key, script.Value, Running: Start(script.Key, script.Value, LockWaits[0])))
-            .ToList();
-        var results = first.ConvertAll(run => (run.Key, run.Value, Result: run.Running.Wait()));
-        foreach (var (family, script, result) in results)
+        var todo = scripts.Where(script => script.Value.Length > 0).ToList();
+        if (backend == Backend.Nft)
         {
-            Finish(family, script, result, onLockHeld);
+            // One generation counter serves all families: of two transactions at once, one would be prepared again from the start.
+            todo.ForEach(script => Finish(script.Key, script.Value, Start(script.Key, script.Value, LockWaits[0]).Wait(), onLockHeld));
+            return;
         }
+
+        var running = todo.ConvertAll(script => (script.Key, script.Value, Running: Start(script.Key, script.Value, LockWaits[0])));
+        var results = running.ConvertAll(run => (run.Key, run.Value, Result: run.Running.Wait()));
+        results.ForEach(run => Finish(run.Key, run.Value, run.Result, onLockHeld));
     }
 
     /// <summary>Asks whether a script would be accepted, changing nothing.</summary>

@@ -1,25 +1,30 @@
 using Microsoft.Extensions.Logging;
+using Portcullis.Datapath.Iptables.Native;
 using Portcullis.Datapath.Iptables.Tools;
 using Portcullis.Datapaths;
 
 namespace Portcullis.Datapath.Iptables;
 
-/// <summary>Looks now and then whether somebody else changed the instance's chains or sets, and puts them right.</summary>
+/// <summary>
+/// Looks whether somebody else changed the instance's chains or sets, and puts them right: soon after nf_tables tells of a
+/// change, and now and then, because ip_tables and sets tell of none.
+/// </summary>
 internal sealed partial class DriftWatch : IAsyncDisposable
 {
-    // What somebody else removes stays open for so long at most where the kernel sends no notifications.
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
 
-    // Time for the kernel to let go of what a change removed, and for changes that follow each other.
-    private static readonly TimeSpan AfterChange = TimeSpan.FromMilliseconds(500);
+    // Changes come in groups; the kernel lets go of what a change removed a little later.
+    private static readonly TimeSpan AfterChange = TimeSpan.FromMilliseconds(300);
 
     private readonly KernelThread _kernel;
     private readonly Ruleset _ruleset;
     private readonly ILogger _logger;
-    private readonly ITimer _timer;
+    private readonly ITimer _regular;
+    private readonly ITimer _soon;
     private readonly CancellationTokenSource _stopped = new();
+    private NfTablesEvents? _events;
     private long _repairs;
-    private int _isChecking;
+    private int _isSoon;
 
     /// <summary>Starts looking.</summary>
     public DriftWatch(KernelThread kernel, Ruleset ruleset, TimeProvider time, ILogger logger)
@@ -27,30 +32,42 @@ internal sealed partial class DriftWatch : IAsyncDisposable
         _kernel = kernel;
         _ruleset = ruleset;
         _logger = logger;
-        _timer = time.CreateTimer(_ => Check(), null, Period, Period);
+        _regular = time.CreateTimer(_ => _ = CheckAsync(), null, Period, Period);
+        _soon = time.CreateTimer(_ => _ = CheckAsync(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>How often something was put right.</summary>
     public long Repairs => Interlocked.Read(ref _repairs);
 
-    /// <summary>The rules were changed by this process: looks soon, to know them as the kernel lists them.</summary>
-    public void Changed() => _timer.Change(AfterChange, Period);
+    /// <summary>Something was changed, by this process or another: looks soon. What changes often does not put it off.</summary>
+    public void Changed()
+    {
+        if (Interlocked.Exchange(ref _isSoon, 1) == 0)
+        {
+            _soon.Change(AfterChange, Timeout.InfiniteTimeSpan);
+        }
+    }
 
-    /// <summary>Stops looking.</summary>
+    /// <summary>Listens for changes, where the backend tells of them. On the kernel thread only.</summary>
+    public void Listen()
+    {
+        if (_events is null && _ruleset.Current?.Iptables.Backend == Backend.Nft)
+        {
+            _events = new NfTablesEvents(Changed, failure => LogDeaf(failure.Message));
+        }
+    }
+
+    /// <summary>Stops looking. The kernel thread must still run.</summary>
     public async ValueTask DisposeAsync()
     {
         await _stopped.CancelAsync();
-        await _timer.DisposeAsync();
+        await _regular.DisposeAsync();
+        await _soon.DisposeAsync();
+        _events?.Dispose();
     }
 
-    private async void Check()
+    private async Task CheckAsync()
     {
-        // A check that takes longer than the period is not overtaken by the next.
-        if (Interlocked.Exchange(ref _isChecking, 1) == 1)
-        {
-            return;
-        }
-
         try
         {
             await _kernel.RunAsync(CheckKernel, _stopped.Token);
@@ -63,14 +80,11 @@ internal sealed partial class DriftWatch : IAsyncDisposable
         {
             LogFailed(exception.Message);
         }
-        finally
-        {
-            Volatile.Write(ref _isChecking, 0);
-        }
     }
 
     private bool CheckKernel()
     {
+        Volatile.Write(ref _isSoon, 0);
         if (_ruleset.Current is not { } installed)
         {
             return false;
@@ -91,4 +105,7 @@ internal sealed partial class DriftWatch : IAsyncDisposable
 
     [LoggerMessage(4021, LogLevel.Warning, "Looking for changes by others failed, and is tried again: {Problem}")]
     private partial void LogFailed(string problem);
+
+    [LoggerMessage(4022, LogLevel.Warning, "nf_tables tells of no changes any more, so others' are found a little later: {Problem}")]
+    private partial void LogDeaf(string problem);
 }

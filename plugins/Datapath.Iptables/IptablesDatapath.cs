@@ -101,7 +101,9 @@ internal sealed partial class IptablesDatapath : IDatapath
     {
         try
         {
-            return _ruleset.Apply(changes);
+            var result = _ruleset.Apply(changes);
+            _drift.Listen();
+            return result;
         }
         catch (FeatureNotSupportedException exception)
         {

@@ -142,6 +142,21 @@ public sealed class LifecycleTests
         Assert.Equal(1, node.Datapath.GetStatus().DriftRepairs);
     }
 
+    [Fact]
+    public async Task Drift_ToldByNfTables_IsRepairedBeforeTheNextRegularLook()
+    {
+        await using var node = new Node("nft", time: TimeProvider.System);
+        await ApplyIsolationAsync(node);
+        var before = node.Saved(IpFamily.IPv4);
+
+        // The first look after a change is the one that later ones are compared with; it also collects what was removed.
+        await UntilAsync(() => node.Datapath.GetStatus().Packets.Count > 0, "a reading");
+        node.Run("iptables-nft", "-t", "mangle", "-F", $"pcl.{Instance}.out");
+
+        await UntilAsync(() => node.Datapath.GetStatus().DriftRepairs > 0, "a repair");
+        Assert.NotEqual(before, node.Saved(IpFamily.IPv4));
+    }
+
     [Theory]
     [MemberData(nameof(Backends))]
     public async Task Probe_OnThisMachine_SaysWhichBackend(string backend)

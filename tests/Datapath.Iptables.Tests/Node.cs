@@ -24,10 +24,12 @@ internal sealed class Node : IAsyncDisposable
 
     private readonly Backend _backend;
     private readonly Dictionary<string, int> _links;
+    private readonly TimeProvider _time;
     private long _revision;
 
-    public Node(string backend, DatapathSettings? settings = null)
+    public Node(string backend, DatapathSettings? settings = null, TimeProvider? time = null)
     {
+        _time = time ?? Time;
         Root.Require("ip", "ipset", $"iptables-{backend}-restore", $"ip6tables-{backend}-restore");
         _backend = backend == "nft" ? Backend.Nft : Backend.Legacy;
         Network = PodNetwork.Create($"pcipt-{Guid.NewGuid():N}"[..15], IpAddress.Parse("10.214.0.1"), IpAddress.Parse("fd00:214::1"));
@@ -57,7 +59,7 @@ internal sealed class Node : IAsyncDisposable
 
     /// <summary>A second process' datapath on the same node.</summary>
     public IptablesDatapath Open(DatapathSettings settings, NetworkNamespace? network = null) =>
-        (network ?? Network.Node).Run(() => new IptablesDatapath(settings, Time, NullLogger<IptablesDatapath>.Instance, _backend));
+        (network ?? Network.Node).Run(() => new IptablesDatapath(settings, _time, NullLogger<IptablesDatapath>.Instance, _backend));
 
     /// <summary>The process ends and another begins.</summary>
     public async Task RestartAsync()

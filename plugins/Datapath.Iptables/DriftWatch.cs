@@ -66,11 +66,20 @@ internal sealed partial class DriftWatch : IAsyncDisposable
         _events?.Dispose();
     }
 
-    private async Task CheckAsync()
+    /// <summary>Looks now.</summary>
+    public async Task CheckAsync()
     {
         try
         {
-            await _kernel.RunAsync(CheckKernel, _stopped.Token);
+            Volatile.Write(ref _isSoon, 0);
+            if (await _kernel.RunAsync(_ruleset.Inspect, _stopped.Token) is { } inspection)
+            {
+                await Task.Run(inspection.Read, _stopped.Token);
+                if (await _kernel.RunAsync(() => Repair(inspection), _stopped.Token))
+                {
+                    Changed();
+                }
+            }
         }
         catch (Exception exception) when (exception is OperationCanceledException or ObjectDisposedException)
         {
@@ -82,18 +91,13 @@ internal sealed partial class DriftWatch : IAsyncDisposable
         }
     }
 
-    private bool CheckKernel()
+    // Whether there is more to do soon.
+    private bool Repair(Inspection inspection)
     {
-        Volatile.Write(ref _isSoon, 0);
-        if (_ruleset.Current is not { } installed)
-        {
-            return false;
-        }
-
-        if (_ruleset.FindDrift(installed) is { } difference)
+        if (_ruleset.FindDrift(inspection) is { } difference)
         {
             LogDrift(difference);
-            _ruleset.Rebuild(installed);
+            _ruleset.Rebuild(inspection.Installed);
             Interlocked.Increment(ref _repairs);
         }
 

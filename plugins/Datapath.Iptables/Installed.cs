@@ -15,6 +15,12 @@ internal sealed record Installed(World World, Layout Layout, IptablesTool Iptabl
     /// <summary>What is not enforced as asked.</summary>
     public IReadOnlyList<Finding> Problems { get; set; } = [];
 
+    /// <summary>Grows with every change of chains.</summary>
+    public int ChainsVersion { get; set; }
+
+    /// <summary>Grows with every change of sets.</summary>
+    public int SetsVersion { get; set; }
+
     /// <summary>The instance's rules as the kernel lists them; null until they were listed after the last change.</summary>
     public string? Fingerprint { get; set; }
 }

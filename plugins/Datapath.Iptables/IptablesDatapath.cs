@@ -97,6 +97,9 @@ internal sealed partial class IptablesDatapath : IDatapath
         await _kernel.DisposeAsync();
     }
 
+    /// <summary>Looks now for changes by others.</summary>
+    internal Task LookForDriftAsync() => _drift.CheckAsync();
+
     private ApplyResult Applied(ChangeSet changes)
     {
         try

@@ -1,27 +1,37 @@
-using System.Security.Cryptography;
-using System.Text;
 using Portcullis.Datapath.Iptables.Rendering;
 using Portcullis.Datapath.Iptables.Tools;
-using Portcullis.Net;
 
 namespace Portcullis.Datapath.Iptables;
 
 internal sealed partial class Ruleset
 {
-    /// <summary>The tables as the kernel has them.</summary>
-    public IReadOnlyDictionary<(string Table, IpFamily Family), SavedTable> Save(Installed installed) =>
-        installed.Iptables.Save(Families, Tables);
+    /// <summary>Starts a look at the kernel; null when nothing is in force.</summary>
+    public Inspection? Inspect() => _installed is { } installed
+        ? new Inspection(installed, _names, installed.Iptables.StartSave(Families, Tables), installed.Ipset.StartSave())
+        : null;
 
-    /// <summary>What differs from what was installed; null when nothing does.</summary>
+    /// <summary>Starts to list the tables; null when nothing is in force.</summary>
+    public RunningSave? StartSave() => _installed?.Iptables.StartSave(Families, Tables);
+
+    /// <summary>What a look found that differs from what is in force; null when nothing does.</summary>
     /// <remarks>
     /// How rules are listed differs between versions of iptables, so the first listing after a change is what later ones are
     /// compared with; that one is only checked for the number of chains and rules.
     /// </remarks>
-    public string? FindDrift(Installed installed)
+    public string? FindDrift(Inspection seen)
     {
-        var saved = Save(installed);
-        var jumps = installed.Layout.Jumps.ToList();
-        foreach (var ((table, family), content) in saved)
+        if (seen.Installed != _installed)
+        {
+            return null;
+        }
+
+        return (seen.HasCurrentChains ? FindChainDrift(seen) : null) ?? (seen.HasCurrentSets ? FindSetDrift(seen) : null);
+    }
+
+    private string? FindChainDrift(Inspection seen)
+    {
+        var jumps = seen.Installed.Layout.Jumps.ToList();
+        foreach (var ((table, family), content) in seen.Tables)
         {
             if (!RestoreScript.AreInPlace([.. jumps.Where(jump => jump.Table == table)], content, _names.IsOwn))
             {
@@ -29,42 +39,26 @@ internal sealed partial class Ruleset
             }
         }
 
-        var fingerprint = FingerprintOf(saved);
-        if (installed.Fingerprint is null)
+        if (seen.Installed.Fingerprint is { } known)
         {
-            var difference = installed.Layout.FindMissing(saved);
-            installed.Fingerprint = difference is null ? fingerprint : null;
-            return difference ?? FindSetDrift(installed);
+            return known == seen.Fingerprint ? null : "a chain or rule";
         }
 
-        return installed.Fingerprint == fingerprint ? FindSetDrift(installed) : "a chain or rule";
+        var missing = seen.Installed.Layout.FindMissing(seen.Tables);
+        seen.Installed.Fingerprint = missing is null ? seen.Fingerprint : null;
+        return missing;
     }
 
-    private string? FindSetDrift(Installed installed)
+    private static string? FindSetDrift(Inspection seen)
     {
-        var actual = installed.Ipset.Elements(_names.IsOwn);
-        foreach (var (name, elements) in installed.Layout.Sets)
+        foreach (var (name, elements) in seen.Installed.Layout.Sets)
         {
-            if (!actual.TryGetValue(name, out var present) || !present.SetEquals(elements))
+            if (!seen.Sets.TryGetValue(name, out var present) || !present.SetEquals(elements))
             {
                 return $"set {name}";
             }
         }
 
         return null;
-    }
-
-    private string FingerprintOf(IReadOnlyDictionary<(string Table, IpFamily Family), SavedTable> saved)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (var table in saved.OrderBy(table => table.Key))
-        {
-            foreach (var rule in table.Value.Rules.Where(rule => _names.IsOwn(rule.Chain)))
-            {
-                hash.AppendData(Encoding.UTF8.GetBytes($"{table.Key} {rule.Chain} {rule.Text}\n"));
-            }
-        }
-
-        return Convert.ToHexString(hash.GetHashAndReset());
     }
 }

@@ -149,6 +149,7 @@ internal sealed partial class Ruleset
 
     private void Execute(Installed installed, Plan plan)
     {
+        installed.SetsVersion++;
         installed.Ipset.Restore(plan.SetsBefore.ToString());
         var scripts = Families.ToDictionary(
             family => family,
@@ -156,6 +157,7 @@ internal sealed partial class Ruleset
         if (scripts.Values.Any(script => script.Length > 0))
         {
             installed.Fingerprint = null;
+            installed.ChainsVersion++;
             installed.Iptables.Restore(scripts, LogLockHeld);
         }
 

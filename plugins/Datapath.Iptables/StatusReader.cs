@@ -32,7 +32,7 @@ internal sealed partial class StatusReader(KernelThread kernel, Ruleset ruleset,
                 return _last;
             }
 
-            reading = _reading ??= kernel.RunAsync(ReadKernel, CancellationToken.None);
+            reading = _reading ??= ReadKernelAsync();
         }
 
         try
@@ -60,19 +60,21 @@ internal sealed partial class StatusReader(KernelThread kernel, Ruleset ruleset,
         }
     }
 
-    private DatapathStatus ReadKernel()
+    private async Task<DatapathStatus> ReadKernelAsync()
     {
-        if (ruleset.Current is not { } installed)
+        var (save, sets, earlier) = await kernel.RunAsync(
+            () => (ruleset.StartSave(), ruleset.Current?.Layout.SetCount ?? 0, ruleset.EarlierCounts.ToDictionary()), CancellationToken.None);
+        if (save is null)
         {
             return new DatapathStatus();
         }
 
-        var counts = Counters.Of(ruleset.Save(installed), ruleset.Names);
-        Counters.Add(counts, ruleset.EarlierCounts);
+        var counts = Counters.Of(await Task.Run(save.Wait), ruleset.Names);
+        Counters.Add(counts, earlier);
         return new DatapathStatus
         {
             Packets = Counters.ToPackets(counts),
-            Tables = [new TableUsage("sets", installed.Layout.SetCount, MaxSets)],
+            Tables = [new TableUsage("sets", sets, MaxSets)],
         };
     }
 

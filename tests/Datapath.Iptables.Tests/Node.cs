@@ -125,15 +125,6 @@ internal sealed class Node : IAsyncDisposable
         .Where(line => !line.StartsWith('#'))
         .Select(line => line.StartsWith(':') ? line[..line.IndexOf('[', StringComparison.Ordinal)] : line));
 
-    /// <summary>Looks for drift now, and waits until the datapath has looked.</summary>
-    public async Task LookForDriftAsync()
-    {
-        Time.Advance(TimeSpan.FromSeconds(11));
-
-        // The datapath's thread takes requests in order: after this one the look is over.
-        await Datapath.ProbeAsync(TestContext.Current.CancellationToken);
-    }
-
     /// <summary>Waits until a condition holds.</summary>
     public static async Task UntilAsync(Func<bool> condition, string missing)
     {
@@ -141,7 +132,7 @@ internal sealed class Node : IAsyncDisposable
         while (!condition())
         {
             Assert.True(Stopwatch.GetElapsedTime(started) < Patience, $"not within {Patience.TotalSeconds} s: {missing}");
-            await Task.Yield();
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System);
         }
     }
 

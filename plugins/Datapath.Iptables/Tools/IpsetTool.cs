@@ -30,12 +30,15 @@ internal sealed class IpsetTool(Tool ipset)
     /// <exception cref="DatapathException">They cannot be listed.</exception>
     public IReadOnlyList<string> Names() => Output("list", "-n").Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
+    /// <summary>Starts to list all sets with their elements.</summary>
+    public RunningTool StartSave() => ipset.Start(string.Empty, "save");
+
     /// <summary>The elements of the sets that <paramref name="isWanted"/> picks by name.</summary>
-    /// <exception cref="DatapathException">They cannot be listed.</exception>
-    public IReadOnlyDictionary<string, HashSet<string>> Elements(Func<string, bool> isWanted)
+    /// <exception cref="DatapathException">They could not be listed.</exception>
+    public static IReadOnlyDictionary<string, HashSet<string>> Elements(ToolResult saved, Func<string, bool> isWanted)
     {
         var sets = new Dictionary<string, HashSet<string>>();
-        foreach (var line in Output("save").Split('\n'))
+        foreach (var line in Checked(saved, "save").Split('\n'))
         {
             var words = line.Split(' ');
             if (words is ["create", var created, ..] && isWanted(created))
@@ -78,9 +81,8 @@ internal sealed class IpsetTool(Tool ipset)
         return busy;
     }
 
-    private string Output(params string[] arguments)
-    {
-        var result = ipset.Run(string.Empty, arguments);
-        return result.ExitCode == 0 ? result.Output : throw new DatapathException($"ipset {arguments[0]}: {result.Problem}");
-    }
+    private string Output(params string[] arguments) => Checked(ipset.Run(string.Empty, arguments), arguments[0]);
+
+    private static string Checked(ToolResult result, string command) =>
+        result.ExitCode == 0 ? result.Output : throw new DatapathException($"ipset {command}: {result.Problem}");
 }

@@ -37,19 +37,18 @@ internal sealed class IptablesTool(Backend backend)
     /// <summary>Asks whether a script would be accepted, changing nothing.</summary>
     public ToolResult Test(IpFamily family, string script) => Program(family, "restore").Run(script, "--noflush", "--test");
 
-    /// <summary>Lists tables of all families at once.</summary>
+    /// <summary>Lists tables.</summary>
     /// <exception cref="DatapathException">They cannot be listed.</exception>
-    public IReadOnlyDictionary<(string Table, IpFamily Family), SavedTable> Save(IReadOnlyList<IpFamily> families, params IReadOnlyList<string> tables)
-    {
-        var running = (from table in tables
-                       from family in families
-                       let save = Program(family, "save")
-                       select (Key: (table, family), save.Name, Running: save.Start(string.Empty, "-c", "-t", table))).ToList();
-        var results = running.ConvertAll(run => (run.Key, run.Name, Result: run.Running.Wait()));
-        return results.ToDictionary(run => run.Key, run => run.Result.ExitCode == 0
-            ? SavedTable.Parse(run.Result.Output)
-            : throw new DatapathException($"{run.Name} -t {run.Key.table}: {run.Result.Problem}"));
-    }
+    public IReadOnlyDictionary<(string Table, IpFamily Family), SavedTable> Save(IReadOnlyList<IpFamily> families, params IReadOnlyList<string> tables) =>
+        StartSave(families, tables).Wait();
+
+    /// <summary>Starts to list tables of all families at once.</summary>
+    public RunningSave StartSave(IReadOnlyList<IpFamily> families, params IReadOnlyList<string> tables) => new([
+        .. from table in tables
+           from family in families
+           let save = Program(family, "save")
+           select ((table, family), save.Name, save.Start(string.Empty, "-c", "-t", table)),
+    ]);
 
     private RunningTool Start(IpFamily family, string script, int wait) =>
         Program(family, "restore").Start(script, "--noflush", "-w", wait.ToString());

@@ -18,13 +18,14 @@ ran=0
 
 suite() {
   local name=$1 project=$2
+  shift 2
   if [[ $name == *"$filter"* ]]; then
     echo "== $name"
-    (cd "$results" && dotnet run -c Release --no-build --project "$OLDPWD/$project" -- "$name") | tee "$results/$name.txt"
+    dotnet run -c Release --project "$project" -- "$@" | tee "$results/$name.txt"
     ran=$((ran + 1))
   fi
 }
 
-suite compile benchmarks/Benchmarks.csproj
-suite verdict benchmarks/Packets/Packets.csproj
+suite compile benchmarks/Benchmarks.csproj compile
+suite verdict benchmarks/Packets/Packets.csproj "$results"
 [[ $ran -gt 0 ]] || refuse "no benchmark has a name containing '$filter': see --help"

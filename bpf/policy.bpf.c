@@ -30,10 +30,8 @@ static __always_inline int pc_is_news(const struct pc_packet *p, enum pc_reason 
 static __always_inline int pc_finish(struct __sk_buff *skb, const struct pc_view *view, const struct pc_packet *p,
 				     enum pc_reason reason)
 {
-	const struct pc_config *config = pc_get_config();
-
 	pc_count(view->direction * PC_REASONS + reason, skb->len);
-	if (config && config->flags & PC_CONFIG_EVENTS && pc_is_news(p, reason))
+	if (pc_config.flags & PC_CONFIG_EVENTS && pc_is_news(p, reason))
 		pc_send_event(view, p, reason);
 	return reason >= PC_REASON_FIRST_DENY ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
@@ -42,12 +40,11 @@ static __always_inline int pc_finish(struct __sk_buff *skb, const struct pc_view
 static __always_inline int pc_quotes_allowed_flow(struct __sk_buff *skb, const struct pc_view *view,
 						  const struct pc_packet *error)
 {
-	const struct pc_config *config = pc_get_config();
 	struct pc_packet answer = {};
 	const struct pc_address *remote = view->direction == PC_INGRESS ? &answer.source : &answer.destination;
 	__u32 class;
 
-	if (!config || !pc_parse_quoted(skb, error, &answer))
+	if (!pc_parse_quoted(skb, error, &answer))
 		return 0;
 	if (!(view->direction == PC_INGRESS ? pc_same_address(&answer.destination, &error->destination)
 					    : pc_same_address(&answer.source, &error->source)))
@@ -58,33 +55,28 @@ static __always_inline int pc_quotes_allowed_flow(struct __sk_buff *skb, const s
 		return 1;
 	return pc_row_allows(view, view->reverse_row, class, pc_port_key(answer.protocol, answer.source_port),
 			     answer.family, remote)
-		&& pc_permit_use(pc_flow_tag(config, view->ifindex, !view->direction, &answer, view->direction), 0);
+		&& pc_permit_use(pc_flow_tag(view->ifindex, !view->direction, &answer, view->direction), 0);
 }
 
 /* Later fragments share the fate of the first. Only a policed direction remembers it. */
 static __always_inline enum pc_reason pc_judge_fragment(struct pc_view *view, const struct pc_packet *p)
 {
-	const struct pc_config *config = pc_get_config();
-
 	if (!view->row)
 		return PC_REASON_UNPOLICED;
-	if (!config)
-		return PC_REASON_TABLE_FAULT;
 	/* Marked as both: it starts inside the transport header. */
 	if (p->roles & PC_FIRST_FRAGMENT)
 		return PC_REASON_FRAGMENT_DENIED;
-	return pc_permit_use(pc_fragment_tag(config, view->ifindex, p, view->direction), 0)
+	return pc_permit_use(pc_fragment_tag(view->ifindex, p, view->direction), 0)
 		? PC_REASON_FRAGMENT : PC_REASON_FRAGMENT_DENIED;
 }
 
 static __always_inline void pc_record_fragment(const struct pc_view *view, const struct pc_packet *p, enum pc_reason reason)
 {
-	const struct pc_config *config = pc_get_config();
 	__u64 tag;
 
-	if (!view->row || !config)
+	if (!view->row)
 		return;
-	tag = pc_fragment_tag(config, view->ifindex, p, view->direction);
+	tag = pc_fragment_tag(view->ifindex, p, view->direction);
 	if (reason >= PC_REASON_FIRST_DENY)
 		pc_permit_revoke(tag);
 	else

@@ -39,18 +39,15 @@ static __always_inline __u32 pc_classify4(__u32 address)
 	return pc_class_of_ref(ref);
 }
 
-/* Each step takes at least one of the 16 bytes of the address, so 17 rounds always reach a class. */
-static __always_inline __u32 pc_classify6(const struct pc_address *address)
+/*
+ * Each step takes at least one of the 16 bytes of the address, so 17 rounds always reach a class. Not static: verified once
+ * for any argument instead of once for each call.
+ */
+__noinline __u32 pc_classify6(__u64 high, __u64 low)
 {
-	__u64 high = bpf_be64_to_cpu(address->word[0]);
-	__u64 low = bpf_be64_to_cpu(address->word[1]);
-	__u32 zero = 0, ref, index;
-	struct pc_config *config = bpf_map_lookup_elem(&pc_config, &zero);
+	__u32 ref = *(volatile __u32 *)&pc_config.root6, index;
 	struct pc_node6 *node;
 
-	if (!config)
-		return PC_CLASS_FAULT;
-	ref = *(volatile __u32 *)&config->root6;
 	for (int i = 0; i < 17; i++) {
 		if ((ref & PC_REF_KIND_MASK) != PC_REF_NODE)
 			break;
@@ -69,7 +66,7 @@ static __always_inline __u32 pc_classify6(const struct pc_address *address)
 
 static __always_inline __u32 pc_classify(__u8 family, const struct pc_address *address)
 {
-	return family == 4 ? pc_classify4(bpf_ntohl((__u32)address->word[0])) : pc_classify6(address);
+	return family == 4 ? pc_classify4(bpf_ntohl((__u32)address->word[0])) : pc_classify6(bpf_be64_to_cpu(address->word[0]), bpf_be64_to_cpu(address->word[1]));
 }
 
 #endif

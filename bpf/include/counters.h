@@ -17,19 +17,15 @@ static __always_inline void pc_count(__u32 index, __u32 bytes)
 
 static __noinline int pc_send_event(const struct pc_view *view, const struct pc_packet *p, __u32 reason)
 {
-	__u32 zero = 0;
-	struct pc_config *config = bpf_map_lookup_elem(&pc_config, &zero);
 	struct pc_event *event;
 
-	if (!config || !view || !p)
-		return 0;
 	/* Two processors may take the same token: a limit, not an account. */
-	event = config->event_tokens ? bpf_ringbuf_reserve(&pc_events, sizeof(*event), 0) : 0;
+	event = pc_config.event_tokens ? bpf_ringbuf_reserve(&pc_events, sizeof(*event), 0) : 0;
 	if (!event) {
 		pc_count(PC_COUNTER_EVENTS_LOST, 0);
 		return 0;
 	}
-	config->event_tokens--;
+	pc_config.event_tokens--;
 	event->time = bpf_ktime_get_ns();
 	event->ifindex = view->ifindex;
 	event->rule = view->rule;

@@ -75,13 +75,6 @@ static __always_inline int pc_row_allows(const struct pc_view *view, __u32 row, 
 	return pc_reason_of(view, pc_verdict(row, class, key), family, remote) < PC_REASON_FIRST_DENY;
 }
 
-static __always_inline const struct pc_config *pc_get_config(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&pc_config, &zero);
-}
-
 static __always_inline __u32 pc_permit_owner(const struct pc_view *view, const struct pc_packet *p)
 {
 	__u32 kind = !(p->roles & PC_TCP) ? PC_PERMIT_OTHER : p->roles & PC_CLOSES ? PC_PERMIT_TCP_CLOSING : PC_PERMIT_TCP;
@@ -93,8 +86,6 @@ static __always_inline __u32 pc_permit_owner(const struct pc_view *view, const s
 static __always_inline void pc_permit_replies(const struct pc_view *view, const struct pc_packet *p, __u32 class,
 					      const struct pc_address *remote)
 {
-	const struct pc_config *config;
-
 	if (!(p->roles & PC_OPENS)) {
 		/* Adopting a connection that the other end opened would let it outlive a policy that denies it. */
 		if (!(p->roles & PC_TCP) || !view->endpoint->heal
@@ -104,15 +95,11 @@ static __always_inline void pc_permit_replies(const struct pc_view *view, const 
 	}
 	if (pc_row_allows(view, view->reverse_row, class, pc_port_key(p->protocol, p->source_port), p->family, remote))
 		return;
-	config = pc_get_config();
-	if (config)
-		pc_permit_grant(pc_flow_tag(config, view->ifindex, view->direction, p, view->direction),
-				pc_permit_owner(view, p));
+	pc_permit_grant(pc_flow_tag(view->ifindex, view->direction, p, view->direction), pc_permit_owner(view, p));
 }
 
 /* With established: keep, every allowed flow is remembered under the direction of its first packet. */
-static __always_inline void pc_remember(const struct pc_config *config, const struct pc_view *view,
-					const struct pc_packet *p)
+static __always_inline void pc_remember(const struct pc_view *view, const struct pc_packet *p)
 {
 	__u32 closes = p->roles & PC_CLOSES;
 	__u32 opener = view->direction;
@@ -120,36 +107,33 @@ static __always_inline void pc_remember(const struct pc_config *config, const st
 	if (!(p->roles & (PC_OPENS | PC_REPLIES)))
 		return;
 	if (!(p->roles & PC_OPENS) || !(p->roles & PC_TCP)) {
-		if (pc_permit_use(pc_flow_tag(config, view->ifindex, !opener, p, opener), closes)
-		    || pc_permit_use(pc_flow_tag(config, view->ifindex, opener, p, opener), closes))
+		if (pc_permit_use(pc_flow_tag(view->ifindex, !opener, p, opener), closes)
+		    || pc_permit_use(pc_flow_tag(view->ifindex, opener, p, opener), closes))
 			return;
 	}
-	pc_permit_grant(pc_flow_tag(config, view->ifindex, opener, p, opener), pc_permit_owner(view, p));
+	pc_permit_grant(pc_flow_tag(view->ifindex, opener, p, opener), pc_permit_owner(view, p));
 }
 
 /* A packet that policy denies: does it belong to a flow that may go on? */
 static __always_inline enum pc_reason pc_judge_denied(const struct pc_view *view, const struct pc_packet *p, __u32 class,
 						      const struct pc_address *remote, enum pc_reason denied)
 {
-	const struct pc_config *config = pc_get_config();
 	__u32 closes = p->roles & PC_CLOSES;
 
-	if (!config)
-		return PC_REASON_TABLE_FAULT;
 	if (p->roles & PC_REPLIES
 	    && pc_row_allows(view, view->reverse_row, class, pc_port_key(p->protocol, p->source_port), p->family, remote)) {
-		if (pc_permit_use(pc_flow_tag(config, view->ifindex, !view->direction, p, view->direction), closes))
+		if (pc_permit_use(pc_flow_tag(view->ifindex, !view->direction, p, view->direction), closes))
 			return PC_REASON_REPLY;
 		if (p->roles & PC_TCP)
 			view->endpoint->heal = PC_HEAL_PACKETS;
 	}
-	if (!(config->flags & PC_CONFIG_KEEP_ESTABLISHED) || (p->roles & (PC_TCP | PC_OPENS)) == (PC_TCP | PC_OPENS))
+	if (!(pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED) || (p->roles & (PC_TCP | PC_OPENS)) == (PC_TCP | PC_OPENS))
 		return denied;
 	if (p->roles & PC_REPLIES
-	    && pc_permit_use(pc_flow_tag(config, view->ifindex, !view->direction, p, view->direction), closes))
+	    && pc_permit_use(pc_flow_tag(view->ifindex, !view->direction, p, view->direction), closes))
 		return PC_REASON_ESTABLISHED;
 	if (p->roles & (PC_OPENS | PC_TCP)
-	    && pc_permit_use(pc_flow_tag(config, view->ifindex, view->direction, p, view->direction), closes))
+	    && pc_permit_use(pc_flow_tag(view->ifindex, view->direction, p, view->direction), closes))
 		return PC_REASON_ESTABLISHED;
 	return denied;
 }
@@ -159,7 +143,6 @@ static __always_inline enum pc_reason pc_judge(struct pc_view *view, const struc
 {
 	const struct pc_address *remote = view->direction == PC_INGRESS ? &p->source : &p->destination;
 	enum pc_reason reason = PC_REASON_UNPOLICED;
-	const struct pc_config *config;
 	__u32 class, verdict;
 
 	if (!view->row && !view->reverse_row)
@@ -172,9 +155,8 @@ static __always_inline enum pc_reason pc_judge(struct pc_view *view, const struc
 		if (reason >= PC_REASON_FIRST_DENY)
 			return pc_judge_denied(view, p, class, remote, reason);
 	}
-	config = pc_get_config();
-	if (config && config->flags & PC_CONFIG_KEEP_ESTABLISHED)
-		pc_remember(config, view, p);
+	if (pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED)
+		pc_remember(view, p);
 	else if (view->reverse_row)
 		pc_permit_replies(view, p, class, remote);
 	return reason;

@@ -16,7 +16,9 @@
 		__type(value, type_of_value); \
 	} name SEC(".maps")
 
-PC_TABLE(pc_config, struct pc_config, 1);
+/* A global variable is an array of one entry that is read without a lookup. */
+struct pc_config pc_config SEC(".data.config") = { .layout = PC_LAYOUT_VERSION };
+
 PC_TABLE(pc_endpoints, struct pc_endpoint, 1);
 PC_TABLE(pc_blocks, struct pc_block, 1);
 PC_TABLE(pc_nodes6, struct pc_node6, 1);

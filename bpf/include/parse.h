@@ -256,7 +256,7 @@ static __always_inline int pc_parse6(struct __sk_buff *skb, struct pc_packet *p,
 	if (p->end > skb->len)
 		return PC_REASON_TRUNCATED;
 	next = ip.next_header;
-	for (int i = 0; i < PC_MAX_EXTENSIONS; i++) {
+	for (int i = 0; i <= PC_MAX_EXTENSIONS; i++) {
 		if (next != 0 && next != 43 && next != 44 && next != 60) {
 			p->protocol = next;
 			return pc_parse_transport(skb, p, offset, ip.hop_limit);
@@ -307,7 +307,9 @@ static __always_inline int pc_parse(struct __sk_buff *skb, struct pc_packet *p)
 		return pc_parse4(skb, p, offset);
 	if (protocol == bpf_htons(ETH_P_IPV6))
 		return pc_parse6(skb, p, offset);
-	p->roles |= protocol == bpf_htons(ETH_P_ARP) && !(p->roles & PC_TAGGED) ? PC_NEIGHBOUR : PC_NOT_IP;
+	/* An interface without Ethernet header has something else where the type is: the kernel has to agree. */
+	p->roles |= protocol == bpf_htons(ETH_P_ARP) && skb->protocol == protocol && !(p->roles & PC_TAGGED)
+		? PC_NEIGHBOUR : PC_NOT_IP;
 	return PC_PARSED;
 }
 

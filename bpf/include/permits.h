@@ -46,14 +46,13 @@ static __always_inline __u64 pc_finish_tag(__u64 hash, __u64 seed)
 }
 
 /* opener: the direction of the flow's first packet. local and remote as the endpoint sees them. */
-static __always_inline __u64 pc_flow_tag(const struct pc_config *config, __u32 ifindex, __u32 opener,
-					 const struct pc_packet *p, __u32 direction)
+static __always_inline __u64 pc_flow_tag(__u32 ifindex, __u32 opener, const struct pc_packet *p, __u32 direction)
 {
 	const struct pc_address *local = direction == PC_INGRESS ? &p->destination : &p->source;
 	const struct pc_address *remote = direction == PC_INGRESS ? &p->source : &p->destination;
 	__u32 local_port = direction == PC_INGRESS ? p->destination_port : p->source_port;
 	__u32 remote_port = direction == PC_INGRESS ? p->source_port : p->destination_port;
-	__u64 hash = config->seed[0];
+	__u64 hash = pc_config.seed[0];
 
 	hash = pc_mix(hash, (__u64)local_port << 48 | (__u64)remote_port << 32 | ifindex);
 	hash = pc_mix(hash, (__u64)p->family << 16 | (__u64)p->protocol << 8 | opener);
@@ -65,14 +64,13 @@ static __always_inline __u64 pc_flow_tag(const struct pc_config *config, __u32 i
 		hash = pc_mix(hash, remote->word[0]);
 		hash = pc_mix(hash, remote->word[1]);
 	}
-	return pc_finish_tag(hash, config->seed[1]);
+	return pc_finish_tag(hash, pc_config.seed[1]);
 }
 
 /* Reassembly goes by protocol in IPv4 only (RFC 791, RFC 8200 4.5). */
-static __always_inline __u64 pc_fragment_tag(const struct pc_config *config, __u32 ifindex,
-					     const struct pc_packet *p, __u32 direction)
+static __always_inline __u64 pc_fragment_tag(__u32 ifindex, const struct pc_packet *p, __u32 direction)
 {
-	__u64 hash = config->seed[0];
+	__u64 hash = pc_config.seed[0];
 
 	hash = pc_mix(hash, (__u64)p->fragment_id << 32 | ifindex);
 	hash = pc_mix(hash, 0x100000000ULL | (__u64)p->family << 16
@@ -81,7 +79,7 @@ static __always_inline __u64 pc_fragment_tag(const struct pc_config *config, __u
 	hash = pc_mix(hash, p->source.word[1]);
 	hash = pc_mix(hash, p->destination.word[0]);
 	hash = pc_mix(hash, p->destination.word[1]);
-	return pc_finish_tag(hash, config->seed[1]);
+	return pc_finish_tag(hash, pc_config.seed[1]);
 }
 
 static __always_inline struct pc_permit_bucket *pc_permit_bucket(__u64 tag)
@@ -134,13 +132,14 @@ __noinline int pc_permit_use(__u64 tag, __u32 closes)
 /*
  * The slot to take for a new permit: a free or expired one, else the oldest of the owner with most entries. Without
  * branches where it can be, or the verifier follows each of them: how many entries are the same owner's, then age, then
- * index make one number, of which the greatest wins.
+ * index make one number, of which the greatest wins. Unrolled, because kernels before 6.7 refuse what clang makes of the
+ * loops: code that falls through to a loop's head. Volatile, because all owners kept at once would not fit into the stack.
  */
 __noinline int pc_permit_victim(__u64 tag, __u32 now)
 {
 	struct pc_permit_bucket *bucket = pc_permit_bucket(tag);
 	__u64 score, worst = 0, count;
-	__u32 difference;
+	__u32 owner, difference;
 
 	if (!bucket)
 		return 0;
@@ -149,12 +148,13 @@ __noinline int pc_permit_victim(__u64 tag, __u32 now)
 		if (!bucket->slot[i].tag || !pc_permit_live(&bucket->slot[i], now))
 			return i;
 	}
-#pragma clang loop unroll(disable)
+#pragma unroll
 	for (int i = 0; i < PC_PERMIT_WAYS; i++) {
 		count = 0;
-#pragma clang loop unroll(disable)
+		owner = *(volatile __u32 *)&bucket->slot[i].owner;
+#pragma unroll
 		for (int j = 0; j < PC_PERMIT_WAYS; j++) {
-			difference = (bucket->slot[i].owner ^ bucket->slot[j].owner) & PC_PERMIT_OWNER_MASK;
+			difference = (owner ^ *(volatile __u32 *)&bucket->slot[j].owner) & PC_PERMIT_OWNER_MASK;
 			count += (difference - 1) >> 31;
 		}
 		score = count << 40 | (__u64)(now - bucket->slot[i].seen) << 3 | i;

@@ -2,4 +2,3 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Versioning;
 
 [assembly: DisableRuntimeMarshalling]
-[assembly: SupportedOSPlatform("linux")]

@@ -83,7 +83,7 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
     {
         if (allInstances)
         {
-            return Directory.Exists(paths.Root) ? Directory.GetDirectories(paths.Root) : [];
+            return Directory.Exists(EbpfPaths.Root) ? Directory.GetDirectories(EbpfPaths.Root) : [];
         }
 
         return Directory.Exists(paths.Folder) ? [paths.Folder] : [];

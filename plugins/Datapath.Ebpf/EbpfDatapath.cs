@@ -15,6 +15,7 @@ internal sealed partial class EbpfDatapath : IDatapath
 
     private readonly DatapathSettings _settings;
     private readonly ILogger<EbpfDatapath> _logger;
+    private readonly TimeProvider _time;
     private readonly EbpfPaths _paths;
     private readonly Attachments _attachments;
 
@@ -27,16 +28,12 @@ internal sealed partial class EbpfDatapath : IDatapath
     private EbpfGeneration? _generation;
     private RuleLowering? _lowering;
 
-    public EbpfDatapath(DatapathSettings settings, ILogger<EbpfDatapath> logger)
-        : this(settings, logger, EbpfPaths.DefaultRoot)
-    {
-    }
-
-    internal EbpfDatapath(DatapathSettings settings, ILogger<EbpfDatapath> logger, string pinRoot)
+    public EbpfDatapath(DatapathSettings settings, ILogger<EbpfDatapath> logger, TimeProvider time)
     {
         _settings = settings;
         _logger = logger;
-        _paths = new EbpfPaths(pinRoot, settings.Instance);
+        _time = time;
+        _paths = new EbpfPaths(settings.Instance);
         _attachments = new Attachments(settings.Instance, _paths);
     }
 
@@ -100,9 +97,9 @@ internal sealed partial class EbpfDatapath : IDatapath
             removed.Add($"pins in {folder}");
         }
 
-        if (Directory.Exists(_paths.Root) && !Directory.EnumerateFileSystemEntries(_paths.Root).Any())
+        if (Directory.Exists(EbpfPaths.Root) && !Directory.EnumerateFileSystemEntries(EbpfPaths.Root).Any())
         {
-            Directory.Delete(_paths.Root);
+            Directory.Delete(EbpfPaths.Root);
         }
 
         Forget();
@@ -125,7 +122,7 @@ internal sealed partial class EbpfDatapath : IDatapath
             {
                 Packets = Reasons.Count(counters),
                 Tables = [.. _lowering.Usage, new TableUsage("endpoints", _plans.Count, _generation.Tables.EndpointCapacity)],
-                FlowEventsLost = (long)counters[Pc.CounterEventsLost].Packets,
+                FlowEventsLost = (long)counters[Pc.CounterEventsLost].Packets + _flows.Lost,
             };
         }
     }
@@ -257,6 +254,7 @@ internal sealed partial class EbpfDatapath : IDatapath
         lock (_lock)
         {
             _generation?.AddCounters(_countedBefore);
+            _flows.Use(generation);
             _generation?.Dispose();
             _generation = generation;
             _lowering = lowering;
@@ -308,7 +306,10 @@ internal sealed partial class EbpfDatapath : IDatapath
             generation.ClearEndpoint(gone);
         }
 
-        _plans = plans;
+        lock (_lock)
+        {
+            _plans = plans;
+        }
     }
 
     private void Attach(EbpfGeneration generation, InterfacePlan plan, List<Finding> problems)
@@ -328,6 +329,7 @@ internal sealed partial class EbpfDatapath : IDatapath
     {
         lock (_lock)
         {
+            _flows.Use(null);
             _generation?.Dispose();
             _generation = null;
             _lowering = null;

@@ -64,15 +64,27 @@ internal sealed unsafe class EbpfGeneration : IDisposable
         }
     }
 
+    /// <summary>The permits; valid as long as this generation.</summary>
+    public int PermitsFd => _object.MapFd("pc_permits");
+
     /// <summary>The ring of events; valid as long as this generation.</summary>
     public int EventsFd => _object.MapFd("pc_events");
+
+    /// <summary>Lets the programs send so many events until the next call; null: none, and it costs nothing.</summary>
+    public void AllowEvents(uint? count)
+    {
+        var config = _tables.Config;
+        config->EventTokens = count ?? 0;
+        var flags = (PcConfigFlags)config->Flags & ~PcConfigFlags.Events;
+        Volatile.Write(ref config->Flags, (uint)(count is null ? flags : flags | PcConfigFlags.Events));
+    }
 
     /// <summary>Keeps what the next process needs.</summary>
     public void Pin(EbpfPaths paths)
     {
         // Without its seeds a permit table is useless, with the wrong ones it is only stale: permits first.
-        BpfPin.Replace(_object.MapFd("pc_permits"), paths.Permits);
-        BpfPin.Replace(_object.MapFd("pc_config"), paths.Config);
+        BpfPin.Replace(PermitsFd, paths.Permits);
+        BpfPin.Replace(_object.MapFd(".data.config"), paths.Config);
     }
 
     /// <summary>Writes what the programs know of an interface.</summary>

@@ -1,19 +1,17 @@
 namespace Portcullis.Datapath.Ebpf;
 
 /// <summary>Where an instance keeps what must outlive it. Names hold the layout version: what another layout left is never misread.</summary>
-internal sealed class EbpfPaths(string root, string instance)
+internal sealed class EbpfPaths(string instance)
 {
     /// <summary>The BPF file system.</summary>
     public const string FileSystem = "/sys/fs/bpf";
 
     /// <summary>The folder of all instances.</summary>
-    public const string DefaultRoot = FileSystem + "/portcullis";
+    public const string Root = FileSystem + "/portcullis";
 
     private const string QdiscPrefix = "qdisc_";
 
-    public string Root { get; } = root;
-
-    public string Folder { get; } = Path.Combine(root, instance);
+    public string Folder { get; } = Path.Combine(Root, instance);
 
     public string Permits => Path.Combine(Folder, $"permits_v{Native.Pc.LayoutVersion}");
 

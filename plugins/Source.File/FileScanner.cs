@@ -11,6 +11,9 @@ internal sealed class FileScanner(ImmutableArray<string> paths)
     private readonly List<Finding> _problems = [];
     private int _accepted;
 
+    /// <summary>Whether some folder could not be watched when it was looked at last.</summary>
+    public bool HasBlindSpots { get; private set; }
+
     /// <summary>Reads files whose stamp differs or that are known to be saved, and returns what that changes.</summary>
     /// <param name="saved">Real paths that are read whatever their stamp.</param>
     /// <param name="watcher">Follows the paths before they are read, so that no change falls between; null: nothing is watched.</param>
@@ -47,6 +50,7 @@ internal sealed class FileScanner(ImmutableArray<string> paths)
             var files = paths.SelectMany(path => List(path, plan, problems)).ToList();
             if (watcher is null || !watcher.Follow(plan, failures) || attempt == 10)
             {
+                HasBlindSpots = watcher is null || failures.Count > 0;
                 _problems.AddRange(problems);
                 _problems.AddRange(failures.Select(failure => Problem(
                     FindingSeverity.Warning, failure.Key, $"cannot be watched, so changes are noticed late: {failure.Value}")));

@@ -28,60 +28,63 @@ public sealed class FileSource : IPolicySource
     /// <inheritdoc/>
     public async IAsyncEnumerable<SourceBatch> WatchAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        using var watcher = StartWatcher(out var watchProblem);
+        using var watcher = StartWatcher(out var startFailure);
         var scanner = new FileScanner(_options.Paths);
         var problems = ImmutableArray<Finding>.Empty;
         var activity = new FileActivity(ImmutableHashSet<string>.Empty, _time.GetTimestamp());
         for (var first = true; ; first = false)
         {
-            var batch = Finish(scanner.Scan(activity.Saved, watcher), activity, watchProblem, ref problems, first);
+            var failure = startFailure ?? watcher?.Failure;
+            var batch = Finish(scanner.Scan(activity.Saved, watcher), activity, failure, ref problems, first);
             if (batch.Synced || batch.Accepted > 0 || batch.Problems is not null)
             {
                 yield return batch;
             }
 
-            activity = await WaitAsync(watcher, cancellationToken);
+            activity = await WaitAsync(watcher, failure is not null || scanner.HasBlindSpots, cancellationToken);
         }
     }
 
     /// <summary>Puts what the scanner cannot know into a batch.</summary>
     private static SourceBatch Finish(
-        SourceBatch batch, FileActivity activity, Finding? watchProblem, ref ImmutableArray<Finding> problems, bool first)
+        SourceBatch batch, FileActivity activity, string? failure, ref ImmutableArray<Finding> problems, bool first)
     {
-        var now = watchProblem is null ? batch.Problems!.Value : [watchProblem, .. batch.Problems!.Value];
+        var now = failure is null ? batch.Problems!.Value : [Unwatched(failure), .. batch.Problems!.Value];
         var differ = first || !now.SequenceEqual(problems);
         problems = now;
         return batch with { Synced = first, Problems = differ ? now : null, ObservedAt = activity.ObservedAt };
     }
 
     /// <summary>Waits for something to happen, or for the time to look anyway.</summary>
-    private async Task<FileActivity> WaitAsync(FolderWatcher? watcher, CancellationToken cancellationToken)
+    private async Task<FileActivity> WaitAsync(FolderWatcher? watcher, bool hasBlindSpots, CancellationToken cancellationToken)
     {
-        if (watcher is not null && await watcher.WaitAsync(_options.RescanInterval, cancellationToken) is { } activity)
-        {
-            return activity;
-        }
-
+        var limit = hasBlindSpots && UnwatchedInterval < _options.RescanInterval ? UnwatchedInterval : _options.RescanInterval;
         if (watcher is null)
         {
-            await Task.Delay(UnwatchedInterval, _time, cancellationToken);
+            await Task.Delay(limit, _time, cancellationToken);
+        }
+        else if (await watcher.WaitAsync(limit, cancellationToken) is { } activity)
+        {
+            return activity;
         }
 
         return new FileActivity(ImmutableHashSet<string>.Empty, _time.GetTimestamp());
     }
 
-    private FolderWatcher? StartWatcher(out Finding? problem)
+    private FolderWatcher? StartWatcher(out string? failure)
     {
         try
         {
-            problem = null;
+            failure = null;
             return new FolderWatcher(_time);
         }
         catch (IOException exception)
         {
-            problem = new Finding(
-                FindingSeverity.Warning, default, string.Empty, $"files are not watched but looked at every {UnwatchedInterval.TotalSeconds:0} s: {exception.Message}");
+            failure = exception.Message;
             return null;
         }
     }
+
+    private static Finding Unwatched(string failure) => new(
+        FindingSeverity.Warning, default, string.Empty, $"files are not watched but looked at every {UnwatchedInterval.TotalSeconds:0} s: {failure}");
 }

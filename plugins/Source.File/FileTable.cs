@@ -49,6 +49,11 @@ internal sealed class FileTable
     /// <summary>An error for every object that is in more than one file.</summary>
     public IEnumerable<Finding> Conflicts()
     {
+        if (_order.Sum(file => file.Resources.Count) == _published.Count)
+        {
+            yield break;
+        }
+
         foreach (var resource in _order.SelectMany(file => file.Resources.Values))
         {
             if (_published.TryGetValue(resource.Key, out var winner) && !ReferenceEquals(winner, resource) && winner.Position.File != resource.Position.File)
@@ -61,17 +66,12 @@ internal sealed class FileTable
 
     private ImmutableArray<ResourceChange> Publish(HashSet<ResourceKey> affected)
     {
+        var winners = Winners(affected);
         var changes = ImmutableArray.CreateBuilder<ResourceChange>();
         foreach (var key in affected)
         {
-            var winner = _order.Select(file => file.Resources.GetValueOrDefault(key)).FirstOrDefault(resource => resource is not null);
             var before = _published.GetValueOrDefault(key);
-            if (winner is null && before is not null)
-            {
-                _published.Remove(key);
-                changes.Add(ResourceChange.Delete(key));
-            }
-            else if (winner is not null)
+            if (winners.TryGetValue(key, out var winner))
             {
                 // Also when it is equal: conflicts are told by reference.
                 _published[key] = winner;
@@ -80,8 +80,28 @@ internal sealed class FileTable
                     changes.Add(ResourceChange.Upsert(winner));
                 }
             }
+            else if (_published.Remove(key))
+            {
+                changes.Add(ResourceChange.Delete(key));
+            }
         }
 
         return changes.DrainToImmutable();
+    }
+
+    /// <summary>The objects that count, from the first file of each; costs the smaller of file and set for every file.</summary>
+    private Dictionary<ResourceKey, Resource> Winners(HashSet<ResourceKey> keys)
+    {
+        var winners = new Dictionary<ResourceKey, Resource>();
+        foreach (var file in _order)
+        {
+            var shared = file.Resources.Count < keys.Count ? file.Resources.Keys.Where(keys.Contains) : keys.Where(file.Resources.ContainsKey);
+            foreach (var key in shared)
+            {
+                winners.TryAdd(key, file.Resources[key]);
+            }
+        }
+
+        return winners;
     }
 }

@@ -41,7 +41,7 @@ internal sealed class FolderWatcher : IDisposable
     private bool _removed;
     private long _firstEvent;
     private long _lastEvent;
-    private Exception? _failure;
+    private string? _failure;
 
     /// <exception cref="IOException">The kernel has no inotify instance left.</exception>
     public FolderWatcher(TimeProvider time)
@@ -49,6 +49,18 @@ internal sealed class FolderWatcher : IDisposable
         _time = time;
         _thread = new Thread(ReadEvents) { IsBackground = true, Name = "portcullis-inotify" };
         _thread.Start();
+    }
+
+    /// <summary>Why no event is told of any more; null while they are.</summary>
+    public string? Failure
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _failure;
+            }
+        }
     }
 
     /// <summary>Watches what the plan names and nothing else. Returns whether a folder is new, and folders that cannot be watched with the reason.</summary>
@@ -65,8 +77,11 @@ internal sealed class FolderWatcher : IDisposable
 
             foreach (var folder in _watches.Keys.Where(folder => !plan.Names.ContainsKey(folder) && !plan.Folders.Contains(folder)).ToList())
             {
-                _inotify.Unwatch(_watches[folder]);
-                _watches.Remove(folder);
+                // Two paths can lead to one inode, and then share its watch.
+                if (_watches.Remove(folder, out var watch) && !_watches.ContainsValue(watch))
+                {
+                    _inotify.Unwatch(watch);
+                }
             }
 
             return added;
@@ -87,12 +102,14 @@ internal sealed class FolderWatcher : IDisposable
     {
         lock (_lock)
         {
-            _writing[realPath] = _time.GetTimestamp();
+            if (!_saved.Contains(realPath))
+            {
+                NoteWriter(realPath);
+            }
         }
     }
 
     /// <summary>Waits for a burst of events to begin and to end; null when nothing happened for <paramref name="limit"/>.</summary>
-    /// <exception cref="IOException">The kernel's queue cannot be read any more.</exception>
     public async Task<FileActivity?> WaitAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
         var start = _time.GetTimestamp();
@@ -125,11 +142,6 @@ internal sealed class FolderWatcher : IDisposable
     {
         lock (_lock)
         {
-            if (_failure is not null)
-            {
-                throw new IOException(_failure.Message, _failure);
-            }
-
             foreach (var (path, since) in _writing.ToList())
             {
                 var left = WriterPause - _time.GetElapsedTime(since);
@@ -216,11 +228,10 @@ internal sealed class FolderWatcher : IDisposable
         {
             lock (_lock)
             {
-                _failure = exception;
+                _failure = exception.Message;
+                Wake();
             }
         }
-
-        _signal.Writer.TryWrite(true);
     }
 
     private void Handle(InotifyEvent change)
@@ -259,17 +270,24 @@ internal sealed class FolderWatcher : IDisposable
         }
         else if ((mask & LibC.IN_MODIFY) != 0)
         {
-            _writing[path] = _time.GetTimestamp();
+            NoteWriter(path);
         }
         else if ((mask & LibC.IN_CREATE) != 0 && new FileInfo(path).LinkTarget is null && FileStamp.Of(path, out _) is { IsRegular: true, IsLinked: false })
         {
             // Its writer has it open; links have no writer.
-            _writing[path] = _time.GetTimestamp();
+            NoteWriter(path);
         }
         else
         {
             Wake();
         }
+    }
+
+    /// <summary>Starts the pause after which the file is read even if it is not closed; the waiter has to know of it.</summary>
+    private void NoteWriter(string path)
+    {
+        _writing[path] = _time.GetTimestamp();
+        _signal.Writer.TryWrite(true);
     }
 
     private void Save(string path)

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -23,6 +24,9 @@ internal static partial class Agent
 {
     /// <summary>Long enough for answers under way, short enough for a supervisor's patience.</summary>
     private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromSeconds(5);
+
+    /// <summary>Marks connections that came through the admin socket; no other may use the admin API.</summary>
+    private static readonly object AdminMark = new();
 
     /// <summary>Runs until cancelled or released.</summary>
     /// <exception cref="CommandException">It cannot start, or the first apply failed.</exception>
@@ -67,7 +71,7 @@ internal static partial class Agent
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.ListenUnixSocket(options.Api.Socket);
+            kestrel.ListenUnixSocket(options.Api.Socket, listen => listen.Use(MarkAdmin));
             if (options.Metrics.Listen is { } endpoint)
             {
                 kestrel.Listen(endpoint);
@@ -76,8 +80,14 @@ internal static partial class Agent
         return builder.Build();
     }
 
+    private static ConnectionDelegate MarkAdmin(ConnectionDelegate next) => connection =>
+    {
+        connection.Items[AdminMark] = AdminMark;
+        return next(connection);
+    };
+
     private static void Route(WebApplication app, AdminApi admin, ProbeApi probes) => app.Run(context =>
-        context.Features.Get<IConnectionEndPointFeature>()?.LocalEndPoint is UnixDomainSocketEndPoint
+        context.Features.GetRequiredFeature<IConnectionItemsFeature>().Items.ContainsKey(AdminMark)
             ? admin.HandleAsync(context)
             : probes.HandleAsync(context));
 

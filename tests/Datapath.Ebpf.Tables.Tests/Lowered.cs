@@ -12,9 +12,9 @@ internal sealed class Lowered : IDisposable
         Lowering = new RuleLowering(Tables);
     }
 
-    public TestTables Tables { get; }
+    public TestTables Tables { get; private set; }
 
-    public RuleLowering Lowering { get; }
+    public RuleLowering Lowering { get; private set; }
 
     public TestWorld World { get; } = new();
 
@@ -27,6 +27,14 @@ internal sealed class Lowered : IDisposable
             Lowering.Complete();
             World.Complete(changes);
         }
+    }
+
+    /// <summary>Writes the same world into other tables, as when a generation has become too small.</summary>
+    public void MoveTo(TestTables tables)
+    {
+        Lowering = new RuleLowering(tables, Lowering.World);
+        Tables.Dispose();
+        Tables = tables;
     }
 
     public Outcome Judge(int ruleSet, string address, uint transport = 0, ushort port = 80) =>

@@ -40,10 +40,10 @@ internal sealed class TestWorld
         RuleSets = [new RuleSet(new RuleSetId(id), Direction.Ingress, [.. tiers])],
     };
 
-    /// <summary>Takes in additions and changes.</summary>
+    /// <summary>Takes in additions and changes; what is on its way out does not change any more.</summary>
     public void Apply(ChangeSet changes)
     {
-        foreach (var delta in changes.PeerSets)
+        foreach (var delta in changes.PeerSets.Where(delta => !changes.RemovedPeerSets.Contains(delta.Id)))
         {
             var prefixes = PeerSets.TryGetValue(delta.Id, out var known) ? known : PeerSets[delta.Id] = [];
             prefixes.ExceptWith(delta.Removed);

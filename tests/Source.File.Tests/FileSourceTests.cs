@@ -16,6 +16,7 @@ public sealed class FileSourceTests : IDisposable
         _folder.Write("a.yml", TempFolder.Policy("one"));
         _folder.Write("c.json", """{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"space"}}""");
         _folder.Write("readme.txt", "not a manifest");
+        File.CreateSymbolicLink(_folder[".#a.yml"], "user@host.1");
         await using var watch = await Watch.StartAsync(_folder.Root);
 
         Assert.Equal(["one", "space", "three", "two"], watch.Names);
@@ -286,5 +287,118 @@ public sealed class FileSourceTests : IDisposable
 
         _folder.Save("only.txt", TempFolder.Policy("two"));
         await watch.UntilNamesAsync("two");
+    }
+
+    [Fact]
+    public async Task Link_Dangling_KeepsTheObjectsAndIsReported()
+    {
+        _folder.Write("target", TempFolder.Policy("one"));
+        File.CreateSymbolicLink(_folder["a.yaml"], "target");
+        await using var watch = await Watch.StartAsync(_folder.Root);
+
+        File.Delete(_folder["target"]);
+        await watch.UntilAsync("a problem", () => watch.Problems.Count == 1);
+        Assert.Equal(["one"], watch.Names);
+
+        _folder.Write("target", TempFolder.Policy("two"));
+        await watch.UntilNamesAsync("two");
+        Assert.Empty(watch.Problems);
+    }
+
+    [Fact]
+    public async Task Entry_ThatIsNoFile_DoesNotBlock()
+    {
+        Directory.CreateDirectory(_folder["sub.yaml"]);
+        Assert.Equal(0, TempFolder.MakePipe(_folder["pipe.yaml"]));
+        _folder.Write("a.yaml", TempFolder.Policy("one"));
+        await using var watch = await Watch.StartAsync(_folder.Root);
+
+        Assert.Equal(["one"], watch.Names);
+        Assert.Equal(_folder["pipe.yaml"], Assert.Single(watch.Problems).Position.File);
+    }
+
+    [Fact]
+    public async Task Path_GivenTwice_IsReadOnce()
+    {
+        _folder.Write("a.yaml", TempFolder.Policy("one"));
+        await using var watch = await Watch.StartAsync(_folder["a.yaml"], _folder.Root + "/");
+
+        Assert.Equal(1, watch.Accepted);
+        Assert.Empty(watch.Problems);
+    }
+
+    [Fact]
+    public async Task Rescan_WithoutAnyEvent_FindsTheChange()
+    {
+        _folder.Write("a.yaml", TempFolder.Policy("aaa"));
+        await using var watch = await Watch.StartAsync(
+            new FileSourceOptions([_folder.Root]) { RescanInterval = TimeSpan.FromMilliseconds(50) });
+
+        // A write through a mapping raises no event until the file is closed.
+        using var map = System.IO.MemoryMappedFiles.MemoryMappedFile.CreateFromFile(_folder["a.yaml"]);
+        using var view = map.CreateViewAccessor();
+        var at = TempFolder.Policy("aaa").IndexOf("aaa", StringComparison.Ordinal);
+        view.WriteArray(at, "bbb"u8.ToArray(), 0, 3);
+        view.Flush();
+
+        await watch.UntilNamesAsync("bbb");
+        Assert.Equal(2, watch.Accepted);
+    }
+
+    [Fact]
+    public async Task Objects_Unchanged_YieldNoChange()
+    {
+        _folder.Write("a.yaml", TempFolder.Policy("one", "two"));
+        await using var watch = await Watch.StartAsync(_folder.Root);
+
+        _folder.Save("a.yaml", TempFolder.Policy("one", "two", "three"));
+        var batch = await watch.NextAsync("the save");
+
+        Assert.Equal("three", Assert.Single(batch.Changes).Key.Name);
+    }
+
+    [Fact]
+    public async Task Storm_OfSavesAndRemovals_EndsInTheFinalState()
+    {
+        await using var watch = await Watch.StartAsync(_folder.Root);
+        var random = new Random(7);
+        var expected = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        for (var i = 0; i < 400; i++)
+        {
+            var file = $"f{random.Next(8)}.yaml";
+            if (random.Next(4) == 0 && expected.Remove(file))
+            {
+                File.Delete(_folder[file]);
+            }
+            else
+            {
+                expected[file] = $"p{file[1]}-{i}";
+                Action<string, string> write = random.Next(2) == 0 ? _folder.Save : _folder.Write;
+                write(file, TempFolder.Policy(expected[file]));
+            }
+        }
+
+        _folder.Save("last.yaml", TempFolder.Policy("last"));
+        await watch.UntilNamesAsync([.. expected.Values.Append("last").Order(StringComparer.Ordinal)]);
+    }
+
+    [Fact]
+    public async Task Latency_FromRenameToBatch_IsShort()
+    {
+        _folder.Write("a.yaml", TempFolder.Policy("one"));
+        await using var watch = await Watch.StartAsync(_folder.Root);
+
+        var latencies = new List<TimeSpan>();
+        for (var i = 0; i < 50; i++)
+        {
+            var start = TimeProvider.System.GetTimestamp();
+            _folder.Save("a.yaml", TempFolder.Policy($"p{i}"));
+            await watch.NextAsync("the save");
+            latencies.Add(TimeProvider.System.GetElapsedTime(start));
+        }
+
+        latencies.Sort();
+        TestContext.Current.TestOutputHelper!.WriteLine($"rename to batch: p50 {latencies[25].TotalMilliseconds:0.0} ms, max {latencies[^1].TotalMilliseconds:0.0} ms");
+        Assert.True(latencies[25] < TimeSpan.FromMilliseconds(100), $"p50 {latencies[25]}");
     }
 }

@@ -36,4 +36,9 @@ internal sealed partial class TempFolder : IDisposable
 
     [LibraryImport("libc", EntryPoint = "rename", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Rename(string from, string to);
+
+    public static int MakePipe(string path) => MakePipe(path, 0x180);
+
+    [LibraryImport("libc", EntryPoint = "mkfifo", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int MakePipe(string path, uint mode);
 }

@@ -11,7 +11,7 @@ internal sealed unsafe class MappedTables : KernelTables, IDisposable
     public MappedTables(BpfObject loaded)
     {
         _object = loaded;
-        Config = (PcConfig*)Map("pc_config");
+        Config = (PcConfig*)Map(".data.config");
         Endpoints = (PcEndpoint*)Map("pc_endpoints");
         EndpointCapacity = loaded.Entries("pc_endpoints");
         Blocks = (uint*)Map("pc_blocks");

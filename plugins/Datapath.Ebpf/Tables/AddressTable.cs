@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Portcullis.Datapath.Ebpf.Tables;
 
 /// <summary>
@@ -65,6 +67,8 @@ internal abstract unsafe class AddressTable(
     }
 
     /// <summary>Paints the entries <paramref name="first"/> to <paramref name="last"/>, which are where the place's prefix is.</summary>
+    // Compiled once and well: the first world an agent writes would otherwise run in unoptimized code.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected void PaintRange(Level level, int first, int last, Place place)
     {
         if (place.Node == 0)
@@ -73,7 +77,7 @@ internal abstract unsafe class AddressTable(
             return;
         }
 
-        var node = trie[place.Node];
+        ref readonly var node = ref trie[place.Node];
         var start = node.Bits.Index(level.End, level.Mask);
         if (node.Length >= level.End)
         {
@@ -92,6 +96,7 @@ internal abstract unsafe class AddressTable(
     }
 
     /// <summary>Points an entry elsewhere and frees what only it referred to.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected void Set(uint* entry, uint reference)
     {
         var old = *entry;

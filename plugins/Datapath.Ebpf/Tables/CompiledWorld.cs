@@ -14,14 +14,8 @@ internal sealed class CompiledWorld
     private readonly HashSet<PrefixBits> _changed4 = [];
     private readonly HashSet<PrefixBits> _changed6 = [];
     private ChangeSet? _pending;
-
-    /// <summary>A peer set's nodes in the tries, IPv6 ones as complement; some may no longer be in the set.</summary>
-    private sealed class PeerSet
-    {
-        public List<int> Nodes { get; } = [];
-
-        public int Count { get; set; }
-    }
+    private PrefixBits? _lastChanged;
+    private bool _lastChangedIsV4;
 
     public SetPool Sets { get; } = new();
 
@@ -33,6 +27,9 @@ internal sealed class CompiledWorld
 
     public int PeerSetCount => _peerSets.Count;
 
+    /// <summary>Whether <see cref="Complete"/> will take out anything.</summary>
+    public bool HasRemovals => _pending is { RemovedRuleSets.IsEmpty: false } or { RemovedPeerSets.IsEmpty: false };
+
     /// <summary>The rule sets that <see cref="Complete"/> will take out.</summary>
     public IEnumerable<RuleSetId> RuleSetsToRemove => _pending?.RemovedRuleSets ?? [];
 
@@ -43,6 +40,7 @@ internal sealed class CompiledWorld
     {
         _changed4.Clear();
         _changed6.Clear();
+        _lastChanged = null;
     }
 
     /// <summary>Takes in what a change set adds. What it removes stays until <see cref="Complete"/>.</summary>
@@ -64,14 +62,17 @@ internal sealed class CompiledWorld
         }
 
         var removed = changes.RemovedPeerSets.ToHashSet();
+        var batch = new PrefixBatch(changes.PeerSets.Sum(delta => delta.Added.Length + delta.Removed.Length));
         foreach (var delta in changes.PeerSets)
         {
             // Rules that go together with their set keep all of it until they are gone.
             if (!removed.Contains(delta.Id))
             {
-                Apply(delta);
+                Collect(delta, batch);
             }
         }
+
+        batch.ForEach(Apply);
 
         foreach (var ruleSet in changes.RuleSets)
         {
@@ -94,7 +95,7 @@ internal sealed class CompiledWorld
         {
             if (_peerSets.Remove(id, out var set))
             {
-                RemoveAll(id.Value, set);
+                RemoveAll(set);
             }
         }
 
@@ -117,95 +118,85 @@ internal sealed class CompiledWorld
         _changed6.Add(default);
     }
 
-    private void Apply(PeerSetDelta delta)
+    private void Collect(PeerSetDelta delta, PrefixBatch batch)
     {
         if (!_peerSets.TryGetValue(delta.Id, out var set))
         {
-            _peerSets.Add(delta.Id, set = new PeerSet());
-        }
-
-        set.Nodes.EnsureCapacity(set.Nodes.Count + delta.Added.Length);
-        foreach (var prefix in delta.Removed.AsSpan())
-        {
-            Remove(delta.Id.Value, prefix, set);
-        }
-
-        foreach (var prefix in delta.Added.AsSpan())
-        {
-            Add(delta.Id.Value, prefix, set);
+            _peerSets.Add(delta.Id, set = new PeerSet(delta.Id.Value));
         }
 
         if (set.Nodes.Count > (2 * set.Count) + 64)
         {
-            Compact(delta.Id.Value, set);
+            Compact(set);
+        }
+
+        foreach (ref readonly var prefix in delta.Removed.AsSpan())
+        {
+            batch.Add(prefix, set, isAdded: false);
+        }
+
+        set.Nodes.EnsureCapacity(set.Nodes.Count + delta.Added.Length);
+        foreach (ref readonly var prefix in delta.Added.AsSpan())
+        {
+            batch.Add(prefix, set, isAdded: true);
         }
     }
 
-    private void Add(int id, in IpPrefix prefix, PeerSet set)
+    private void Apply(in PrefixChange change)
     {
-        var isV4 = prefix.Family == IpFamily.IPv4;
-        var trie = isV4 ? Trie4 : Trie6;
-        var bits = PrefixBits.From(prefix);
-        var node = trie.FindOrAdd(bits);
-        var before = trie[node].Set;
-        var after = Sets.With(before, id);
-        if (after == before)
+        var trie = change.IsV4 ? Trie4 : Trie6;
+        var set = change.Set;
+        var node = change.IsAdded ? trie.FindOrAdd(change.Prefix) : trie.Find(change.Prefix);
+        if (Sets.Contains(trie[node].Set, set.Id) == change.IsAdded)
         {
-            throw new ArgumentException($"peer set {id} already has {prefix}", nameof(prefix));
+            var problem = change.IsAdded ? "already has" : "does not have";
+            throw new ArgumentException($"peer set {set.Id} {problem} {change.Prefix}", nameof(change));
         }
 
-        trie.SetSet(node, after);
-        Sets.AddReference(after);
-        Sets.Release(before);
-        MarkChanged(bits, isV4);
-        set.Nodes.Add(isV4 ? node : ~node);
+        if (!change.IsAdded)
+        {
+            Remove(set.Id, node, change.IsV4);
+            set.Count--;
+            return;
+        }
+
+        Put(trie, node, Sets.With(trie[node].Set, set.Id), change.IsV4);
+        set.Nodes.Add(change.IsV4 ? node : ~node);
         set.Count++;
-    }
-
-    private void Remove(int id, in IpPrefix prefix, PeerSet set)
-    {
-        var isV4 = prefix.Family == IpFamily.IPv4;
-        var bits = PrefixBits.From(prefix);
-        var node = (isV4 ? Trie4 : Trie6).Find(bits);
-        if (node == 0 || !Sets.Contains((isV4 ? Trie4 : Trie6)[node].Set, id))
-        {
-            throw new ArgumentException($"peer set {id} does not have {prefix}", nameof(prefix));
-        }
-
-        Remove(id, node, isV4);
-        set.Count--;
     }
 
     private void Remove(int id, int node, bool isV4)
     {
         var trie = isV4 ? Trie4 : Trie6;
-        var bits = trie[node].Bits;
-        var before = trie[node].Set;
-        var after = Sets.Without(before, id);
-        trie.SetSet(node, after);
-        Sets.AddReference(after);
-        Sets.Release(before);
-        MarkChanged(bits, isV4);
-        if (after == SetPool.Empty)
+        Put(trie, node, Sets.Without(trie[node].Set, id), isV4);
+        if (trie[node].Set == SetPool.Empty)
         {
-            trie.Remove(bits);
+            trie.Remove(trie[node].Bits);
         }
     }
 
-    private void RemoveAll(int id, PeerSet set)
+    private void Put(PrefixTrie trie, int node, int set, bool isV4)
+    {
+        Sets.AddReference(set);
+        Sets.Release(trie[node].Set);
+        trie.SetSet(node, set);
+        MarkChanged(trie[node].Bits, isV4);
+    }
+
+    private void RemoveAll(PeerSet set)
     {
         foreach (var encoded in set.Nodes)
         {
-            if (Has(encoded, id))
+            if (Has(encoded, set.Id))
             {
-                Remove(id, encoded < 0 ? ~encoded : encoded, encoded >= 0);
+                Remove(set.Id, encoded < 0 ? ~encoded : encoded, encoded >= 0);
             }
         }
     }
 
-    private void Compact(int id, PeerSet set)
+    private void Compact(PeerSet set)
     {
-        var nodes = set.Nodes.Distinct().Where(encoded => Has(encoded, id)).ToArray();
+        var nodes = set.Nodes.Distinct().Where(encoded => Has(encoded, set.Id)).ToArray();
         set.Nodes.Clear();
         set.Nodes.AddRange(nodes);
     }
@@ -216,6 +207,11 @@ internal sealed class CompiledWorld
     private void MarkChanged(in PrefixBits bits, bool isV4)
     {
         var longest = (isV4 ? 32 : 128) - 8;
-        (isV4 ? _changed4 : _changed6).Add(bits.Length > longest ? bits.Truncate(longest) : bits);
+        var range = bits.Length > longest ? bits.Truncate(longest) : bits;
+        if (range != _lastChanged || isV4 != _lastChangedIsV4)
+        {
+            (isV4 ? _changed4 : _changed6).Add(range);
+            (_lastChanged, _lastChangedIsV4) = (range, isV4);
+        }
     }
 }

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using Portcullis.Net;
 
 namespace Portcullis.Datapath.Ebpf.Tables;
@@ -44,6 +45,7 @@ internal readonly record struct PrefixBits(ulong High, ulong Low, int Length) : 
 }
 
 /// <summary>A path-compressed binary trie of prefixes in one array, each with a set number; 64 bytes a prefix.</summary>
+/// <remarks>Remembers the path to the prefix it was last asked for: asking in ascending order costs a few steps each.</remarks>
 internal sealed class PrefixTrie
 {
     /// <summary>A prefix, or with an empty set the fork of two.</summary>
@@ -62,6 +64,8 @@ internal sealed class PrefixTrie
     }
 
     private Node[] _nodes = new Node[16];
+    private readonly int[] _path = new int[129];
+    private int _depth;
     private int _next = 1;
     private int _free;
 
@@ -78,66 +82,52 @@ internal sealed class PrefixTrie
     /// <summary>The node of a prefix, or 0.</summary>
     public int Find(in PrefixBits prefix)
     {
-        var node = Root;
-        while (node != 0 && _nodes[node].Length < prefix.Length)
-        {
-            node = Child(node, prefix.Bit(_nodes[node].Length));
-        }
-
-        return node != 0 && _nodes[node].Bits == prefix ? node : 0;
+        Seek(prefix);
+        return Ancestor(1) is var node && node != 0 && _nodes[node].Length == prefix.Length ? node : 0;
     }
 
     /// <summary>The node of a prefix, which is made when there is none.</summary>
     public int FindOrAdd(in PrefixBits prefix)
     {
-        var (parent, right, current) = (0, false, Root);
-        while (current != 0)
+        Seek(prefix);
+        var parent = Ancestor(1);
+        if (parent != 0 && _nodes[parent].Length == prefix.Length)
         {
-            ref var node = ref _nodes[current];
-            var common = Math.Min(node.Bits.CommonBits(prefix), Math.Min(prefix.Length, node.Length));
-            if (common < node.Length)
-            {
-                return Insert(prefix, common, parent, right, current);
-            }
-
-            if (node.Length == prefix.Length)
-            {
-                return current;
-            }
-
-            (parent, right) = (current, prefix.Bit(node.Length));
-            current = right ? node.Right : node.Left;
+            return parent;
         }
 
-        var leaf = Allocate(prefix);
-        Link(parent, right, leaf);
-        return leaf;
+        var right = parent != 0 && prefix.Bit(_nodes[parent].Length);
+        var below = parent == 0 ? Root : Child(parent, right);
+        var added = Allocate(prefix);
+        if (below == 0)
+        {
+            Link(parent, right, added);
+        }
+        else
+        {
+            Insert(added, parent, right, below);
+        }
+
+        _path[_depth++] = added;
+        return added;
     }
 
     /// <summary>Removes a prefix whose set has become empty.</summary>
     public void Remove(in PrefixBits prefix)
     {
-        var (grandparent, parent, current) = (0, 0, Root);
-        var (parentRight, right) = (false, false);
-        while (_nodes[current].Length < prefix.Length)
-        {
-            (grandparent, parentRight) = (parent, right);
-            (parent, right) = (current, prefix.Bit(_nodes[current].Length));
-            current = Child(parent, right);
-        }
-
-        ref var node = ref _nodes[current];
-        if (node.Left != 0 && node.Right != 0)
+        Seek(prefix);
+        var (current, parent, grandparent) = (Ancestor(1), Ancestor(2), Ancestor(3));
+        if (_nodes[current].Left != 0 && _nodes[current].Right != 0)
         {
             return;
         }
 
-        var child = node.Left | node.Right;
-        Link(parent, right, child);
+        var child = _nodes[current].Left | _nodes[current].Right;
+        Replace(parent, current, child);
         Free(current);
         if (child == 0 && parent != 0 && _nodes[parent].Set == SetPool.Empty)
         {
-            Link(grandparent, parentRight, _nodes[parent].Left | _nodes[parent].Right);
+            Replace(grandparent, parent, _nodes[parent].Left | _nodes[parent].Right);
             Free(parent);
         }
     }
@@ -160,22 +150,54 @@ internal sealed class PrefixTrie
         }
     }
 
-    private int Insert(in PrefixBits prefix, int common, int parent, bool right, int below)
+    /// <summary>Makes the path the nodes that contain a prefix.</summary>
+    // Compiled once and well: the first world an agent writes would otherwise run in unoptimized code.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Seek(in PrefixBits prefix)
     {
+        while (_depth > 0 && !_nodes[_path[_depth - 1]].Bits.Contains(prefix))
+        {
+            _depth--;
+        }
+
+        var node = _depth == 0 ? Root : Next(_path[_depth - 1], prefix);
+        while (node != 0 && _nodes[node].Bits.Contains(prefix))
+        {
+            _path[_depth++] = node;
+            node = Next(node, prefix);
+        }
+    }
+
+    private int Next(int node, in PrefixBits prefix) =>
+        _nodes[node].Length < prefix.Length ? Child(node, prefix.Bit(_nodes[node].Length)) : 0;
+
+    /// <summary>The last node of the path, the one before it, and so on; 0 above the first.</summary>
+    private int Ancestor(int steps) => _depth >= steps ? _path[_depth - steps] : 0;
+
+    /// <summary>Puts a prefix between a node and a child that does not contain it.</summary>
+    private void Insert(int added, int parent, bool right, int below)
+    {
+        var prefix = _nodes[added].Bits;
+        var common = Math.Min(prefix.Length, _nodes[below].Bits.CommonBits(prefix));
         var belowRight = _nodes[below].Bits.Bit(common);
-        var added = Allocate(prefix);
         if (common == prefix.Length)
         {
             Link(added, belowRight, below);
             Link(parent, right, added);
-            return added;
+            return;
         }
 
         var fork = Allocate(prefix.Truncate(common));
         Link(fork, belowRight, below);
         Link(fork, !belowRight, added);
         Link(parent, right, fork);
-        return added;
+        _path[_depth++] = fork;
+    }
+
+    private void Replace(int parent, int child, int by)
+    {
+        Link(parent, parent != 0 && _nodes[parent].Right == child, by);
+        _depth--;
     }
 
     private void Link(int parent, bool right, int child)

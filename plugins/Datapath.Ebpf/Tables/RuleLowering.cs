@@ -94,10 +94,19 @@ internal sealed class RuleLowering
         return new LoweringResult(_classes.Count, World.RuleSets.Count);
     }
 
-    /// <summary>Takes out what the last change set removed, once no endpoint uses it any more.</summary>
+    /// <summary>Takes out what the last change set removed, once no endpoint points to it any more.</summary>
+    /// <remarks>
+    /// Waits for a grace period when there is something to remove: a packet that has already read its endpoint's row is judged
+    /// by those rules with their whole peer sets. It may be called any time before the next change set; enforcement does not wait for it.
+    /// </remarks>
     /// <exception cref="TableFullException">A table is too small; <see cref="World"/> has the whole change.</exception>
     public void Complete()
     {
+        if (World.HasRemovals)
+        {
+            _gracePeriods.Reclaim();
+        }
+
         foreach (var id in World.RuleSetsToRemove)
         {
             _rows.Remove(id);

@@ -53,34 +53,15 @@ internal sealed class SetPool
     {
         if (!_without.TryGetValue(Key(set, id), out var result))
         {
-            result = Intern(Array.FindAll(_members[set], member => member != id));
+            result = Intern([.. _members[set].Where(member => member != id)]);
             _without.Add(Key(set, id), result);
         }
 
         return result;
     }
 
-    public int Union(int left, int right)
-    {
-        if (left == right || right == Empty)
-        {
-            return left;
-        }
-
-        if (left == Empty)
-        {
-            return right;
-        }
-
-        var key = Key(Math.Min(left, right), Math.Max(left, right));
-        if (!_unions.TryGetValue(key, out var result))
-        {
-            result = Intern([.. _members[left].Union(_members[right])]);
-            _unions.Add(key, result);
-        }
-
-        return result;
-    }
+    public int Union(int left, int right) =>
+        left == right || right == Empty ? left : left == Empty ? right : UnionOfTwo(left, right);
 
     public void AddReference(int set) => _references[set]++;
 
@@ -119,6 +100,18 @@ internal sealed class SetPool
     }
 
     private static long Key(int left, int right) => ((long)left << 32) | (uint)right;
+
+    private int UnionOfTwo(int left, int right)
+    {
+        var key = Key(Math.Min(left, right), Math.Max(left, right));
+        if (!_unions.TryGetValue(key, out var result))
+        {
+            result = Intern([.. _members[left].Union(_members[right])]);
+            _unions.Add(key, result);
+        }
+
+        return result;
+    }
 
     private int Intern(int[] members)
     {

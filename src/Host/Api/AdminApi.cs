@@ -46,6 +46,8 @@ internal sealed class AdminApi(
             ("GET", "/v1/policies") => PoliciesAsync(context, cancellationToken),
             ("GET", "/v1/plugins") => WriteAsync(context, PluginsView.Of(plugins.Path, plugins.Reports), AgentJson.Default.PluginsDto),
             ("GET", "/v1/flows") => FlowsAsync(context, cancellationToken),
+            ("GET", "/v1/matrix") => MatrixAsync(context, cancellationToken),
+            ("GET", "/v1/explain") => ExplainAsync(context, cancellationToken),
             ("POST", "/v1/cleanup") => CleanupAsync(context, cancellationToken),
             ("POST", "/v1/datapath/switch") => SwitchAsync(context, cancellationToken),
             _ => RefuseAsync(context, ExitCode.Usage, [$"the agent does not know {context.Request.Method} {context.Request.Path}: is it of another version?"]),
@@ -78,6 +80,24 @@ internal sealed class AdminApi(
 
     private async Task PoliciesAsync(HttpContext context, CancellationToken cancellationToken) =>
         await WriteAsync(context, PoliciesView.Of(await loop.GetWorldAsync(cancellationToken)), AgentJson.Default.PoliciesDto);
+
+    private async Task MatrixAsync(HttpContext context, CancellationToken cancellationToken)
+    {
+        var probes = context.Request.Query["port"].OfType<string>().Select(Judgement.ParsePort).ToList();
+        var matrix = Judgement.BuildMatrix(await loop.GetWorldAsync(cancellationToken), await loop.GetPolicyOptionsAsync(cancellationToken), probes);
+        await WriteAsync(context, matrix, JudgementJson.Default.MatrixDto);
+    }
+
+    private async Task ExplainAsync(HttpContext context, CancellationToken cancellationToken)
+    {
+        var explanation = Judgement.Explain(
+            await loop.GetWorldAsync(cancellationToken),
+            await loop.GetPolicyOptionsAsync(cancellationToken),
+            Query(context, "from", string.Empty),
+            Query(context, "to", string.Empty),
+            Judgement.ParsePort(Query(context, "port", string.Empty)));
+        await WriteAsync(context, explanation, JudgementJson.Default.ExplainDto);
+    }
 
     private async Task FlowsAsync(HttpContext context, CancellationToken cancellationToken)
     {

@@ -1,7 +1,6 @@
 using System.Collections;
 using System.CommandLine;
 using Portcullis.Host.Api;
-using Portcullis.Policy.Manifests;
 
 namespace Portcullis.Host.Commands;
 
@@ -17,7 +16,7 @@ internal static class CheckCommand
         command.SetAction(async (parsed, _) =>
         {
             CommandLine.GetOptions(parsed, environment, useDefaultFile: false);
-            var findings = ManifestSet.Load(parsed.GetValue(paths)!).Findings;
+            var findings = ManifestWorld.Load(parsed.GetValue(paths)!).Findings;
             var answer = new CheckDto([.. findings.Select(FindingDto.From)]);
             await WriteAsync(parsed.InvocationConfiguration.Output, answer, parsed.GetValue(format));
             return findings.Any(finding => finding.Severity != FindingSeverity.Note) ? ExitCode.No : ExitCode.Done;

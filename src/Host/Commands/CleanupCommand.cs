@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Portcullis.Datapaths;
 using Portcullis.Host.Api;
 using Portcullis.Host.Configuration;
+using Portcullis.Host.Demo;
 using Portcullis.Host.Metrics;
 using Portcullis.Host.Plugins;
 
@@ -25,6 +26,11 @@ internal static class CleanupCommand
             await using var catalog = PluginSetup.Load(configuration, logging, new AgentMetrics(), requireChosen: false);
             var removed = new List<string>();
             removed.AddRange(await ReleaseAgentAsync(configuration.Options, parsed.GetValue(all), cancellationToken));
+            if (parsed.GetValue(all))
+            {
+                removed.AddRange(await DemoRun.RemoveRemainsAsync(cancellationToken));
+            }
+
             removed.AddRange(await CleanAsync(catalog, parsed.GetValue(all), cancellationToken));
             var output = parsed.InvocationConfiguration.Output;
             await (parsed.GetValue(format) == OutputFormat.Json

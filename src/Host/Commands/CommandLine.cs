@@ -83,6 +83,8 @@ internal static class CommandLine
         root.Options.Add(SetOption);
         root.Subcommands.Add(RunCommand.Create(environment));
         root.Subcommands.Add(CheckCommand.Create(environment));
+        root.Subcommands.Add(MatrixCommand.Create(environment));
+        root.Subcommands.Add(ExplainCommand.Create(environment));
         root.Subcommands.Add(StatusCommand.Create(environment));
         root.Subcommands.Add(WaitCommand.Create(environment));
         root.Subcommands.Add(EndpointsCommand.Create(environment));

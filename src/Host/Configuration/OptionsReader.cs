@@ -56,7 +56,7 @@ internal sealed class OptionsReader(SettingsLayers layers, ICollection<string> e
     private T Value<T>(string key, T fallback, Func<string, T> parse)
     {
         _known.Add(key);
-        return layers.Settings.TryGetValue(key, out var setting) ? Parse(setting, fallback, parse) : fallback;
+        return layers.Settings.TryGetValue(key, out var setting) ? Parse(setting with { Key = key }, fallback, parse) : fallback;
     }
 
     private IReadOnlyList<T> List<T>(string key, IReadOnlyList<T> fallback, Func<string, T> parse)

@@ -67,7 +67,8 @@ public sealed class AgentProcess : IDisposable
     }
 
     /// <summary>Waits until it enforces what its manifests say.</summary>
-    /// <exception cref="IOException">It ended, or is not ready in time; the message has the end of its log.</exception>
+    /// <exception cref="IOException">It is not ready in time; the message has the end of its log.</exception>
+    /// <exception cref="CommandException">It ended, with its exit code when that says that the environment lacks something.</exception>
     public async Task WaitReadyAsync(CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -91,7 +92,7 @@ public sealed class AgentProcess : IDisposable
         {
             throw Failure($"the agent is not ready after {ReadyLimit.TotalSeconds:F0} s");
         }
-        catch (CommandException exception)
+        catch (CommandException exception) when (!_process.HasExited)
         {
             throw Failure(exception.Message);
         }
@@ -169,7 +170,8 @@ public sealed class AgentProcess : IDisposable
     {
         if (_process.HasExited)
         {
-            throw Failure($"the agent ended with exit code {_process.ExitCode}");
+            var code = _process.ExitCode == Host.ExitCode.Usage ? Host.ExitCode.Usage : Host.ExitCode.Failure;
+            throw new CommandException(code, Failure($"the agent ended with exit code {_process.ExitCode}").Message);
         }
     }
 

@@ -21,7 +21,7 @@ internal sealed class DemoPrinter(TextWriter output, bool useColours)
         foreach (var (target, i) in scenario.Targets.Select((target, i) => (target, i)))
         {
             var pod = scenario.Pods.First(pod => pod.FullName.ToString() == target.Pod);
-            output.WriteLine($"   {Letter(i)} = {target.Pod} port {target.Port,-5} {pod.Address(family)}");
+            output.WriteLine($"   {Letter(i)} = {target.Pod,-NameWidth} port {target.Port,-6} {pod.Address(family)}");
         }
 
         output.WriteLine("   + answered an HTTP request   - no answer within 3 s   ! failed otherwise");

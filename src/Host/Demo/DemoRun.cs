@@ -24,6 +24,11 @@ internal sealed class DemoRun(string datapath, bool keep, DemoPrinter? printer)
     /// <exception cref="CommandException">A demo is running.</exception>
     public static async Task<IReadOnlyList<string>> RemoveRemainsAsync(CancellationToken cancellationToken)
     {
+        if (!Directory.Exists(Folder) && NetworkNamespace.List(Instance + "-").Count == 0)
+        {
+            return [];
+        }
+
         using var exclusive = Lock();
         return await RemoveRemainsLockedAsync(cancellationToken);
     }
@@ -116,7 +121,6 @@ internal sealed class DemoRun(string datapath, bool keep, DemoPrinter? printer)
         var cluster = await DemoCluster.CreateAsync(Instance, _scenario, family);
         var folder = new AgentFolder(Folder, _scenario.Node.Name, Instance, datapath);
         AgentProcess? agent = null;
-        var isComplete = false;
         try
         {
             folder.Put(ClusterManifest, cluster.ToManifest());
@@ -127,15 +131,18 @@ internal sealed class DemoRun(string datapath, bool keep, DemoPrinter? printer)
             var status = await agent.GetStatusAsync(cancellationToken);
             printer?.PrintRound(_scenario, family, status.Datapath, ready);
             var results = await RunStepsAsync(cluster, agent, folder, cancellationToken);
-            isComplete = true;
-            return new DemoRound(family, status.Datapath, ready, results);
-        }
-        finally
-        {
-            if (!(isKept && isComplete))
+            if (!isKept)
             {
+                await agent.CleanupAsync(cancellationToken);
                 await EndAsync(agent, folder, cluster);
             }
+
+            return new DemoRound(family, status.Datapath, ready, results);
+        }
+        catch
+        {
+            await AbandonAsync(agent, folder, cluster);
+            throw;
         }
     }
 
@@ -184,8 +191,8 @@ internal sealed class DemoRun(string datapath, bool keep, DemoPrinter? printer)
         return milliseconds;
     }
 
-    // Runs to its end also when the demo is interrupted: that is when it matters.
-    private static async Task EndAsync(AgentProcess? agent, AgentFolder folder, DemoCluster cluster)
+    // Removes as much as it can: what went wrong first is what the user is told in the end.
+    private static async Task AbandonAsync(AgentProcess? agent, AgentFolder folder, DemoCluster cluster)
     {
         try
         {
@@ -193,12 +200,23 @@ internal sealed class DemoRun(string datapath, bool keep, DemoPrinter? printer)
             {
                 await agent.CleanupAsync(CancellationToken.None);
             }
+            else
+            {
+                await RunCleanupAsync(folder.Configuration, CancellationToken.None);
+            }
         }
-        finally
+        catch (Exception exception) when (exception is CommandException or IOException)
         {
-            agent?.Dispose();
-            folder.Dispose();
-            await cluster.DisposeAsync();
+            await Console.Error.WriteLineAsync($"portcullis: not everything of the demo could be removed: {exception.Message}");
         }
+
+        await EndAsync(agent, folder, cluster);
+    }
+
+    private static async Task EndAsync(AgentProcess? agent, AgentFolder folder, DemoCluster cluster)
+    {
+        agent?.Dispose();
+        folder.Dispose();
+        await cluster.DisposeAsync();
     }
 }

@@ -106,7 +106,10 @@ internal sealed partial class EnforcementLoop
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            LogStopped(Status.Current.AppliedRevision);
+            if (!Status.Current.Released)
+            {
+                LogStopped(Status.Current.AppliedRevision);
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Reflection;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Portcullis.Datapaths;
@@ -137,7 +138,12 @@ internal sealed class Plugin : IAsyncDisposable
 
     private static string OneLine(Exception exception)
     {
-        var cause = exception is System.Reflection.TargetInvocationException { InnerException: { } inner } ? inner : exception;
+        var cause = exception;
+        while (cause is AggregateException or TargetInvocationException && cause.InnerException is { } inner)
+        {
+            cause = inner;
+        }
+
         var message = cause.Message.ReplaceLineEndings(" ");
         return cause is PluginRejectedException ? message : $"{cause.GetType().Name}: {message}";
     }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Portcullis.Net;
 
@@ -87,18 +88,27 @@ internal sealed class AddressBook
     }
 }
 
-/// <summary>Enumerates the addresses a workload owns.</summary>
-internal readonly struct OwnedAddresses(AddressBook book, PodState pod)
+/// <summary>Enumerates the addresses a workload owns, without allocating.</summary>
+internal struct OwnedAddresses(AddressBook book, PodState pod)
 {
-    public IEnumerator<IpAddress> GetEnumerator()
+    private readonly ImmutableArray<IpAddress> _stated = pod.Workload.Addresses.Items;
+    private int _next;
+
+    public readonly IpAddress Current => _stated[_next - 1];
+
+    public readonly OwnedAddresses GetEnumerator() => this;
+
+    public bool MoveNext()
     {
-        var stated = pod.Workload.Addresses.Items;
-        for (var i = 0; i < stated.Length; i++)
+        while (_next < _stated.Length)
         {
-            if (book.OwnerOf(stated[i]) == pod && stated.IndexOf(stated[i]) == i)
+            var address = _stated[_next++];
+            if (book.OwnerOf(address) == pod && (_next == 1 || _stated.IndexOf(address) == _next - 1))
             {
-                yield return stated[i];
+                return true;
             }
         }
+
+        return false;
     }
 }

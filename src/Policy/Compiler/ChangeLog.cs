@@ -18,6 +18,12 @@ internal sealed class ChangeLog
 {
     public IdPool PeerSetIds { get; } = new();
 
+    /// <summary>Every peer set in use.</summary>
+    public Dictionary<int, PeerSetState> PeerSetsById { get; } = [];
+
+    /// <summary>Addresses that entered or left some selection.</summary>
+    public HashSet<IpAddress> Touched { get; } = [];
+
     /// <summary>Workloads whose endpoint or rules may differ now.</summary>
     public List<PodState> Endpoints { get; } = [];
 
@@ -58,5 +64,17 @@ internal sealed class ChangeLog
             group.IsChanged = true;
             NamedPorts.Add(group);
         }
+    }
+
+    /// <summary>Forgets everything, and buffers larger than this with it.</summary>
+    public void Clear(int largest)
+    {
+        Touched.Clear();
+        Endpoints.Clear();
+        PeerSets.Clear();
+        NamedPorts.Clear();
+        Touched.TrimExcess(Touched.Capacity > largest ? 0 : Touched.Capacity);
+        Endpoints.Capacity = Math.Min(Endpoints.Capacity, largest);
+        PeerSets.Capacity = Math.Min(PeerSets.Capacity, largest);
     }
 }

@@ -9,5 +9,11 @@ internal sealed class EndpointState
 
     public RuleSetEntry? Egress { get; set; }
 
+    /// <summary>The place among the users of <see cref="Ingress"/>.</summary>
+    public int IngressIndex { get; set; }
+
+    /// <summary>The place among the users of <see cref="Egress"/>.</summary>
+    public int EgressIndex { get; set; }
+
     public Endpoint? Published { get; set; }
 }

@@ -40,22 +40,33 @@ internal sealed class LabelIndex<T>
         }
     }
 
-    /// <summary>Appends every object that can match the selector and says so; false when the index cannot narrow it down.</summary>
-    public bool TryFindCandidates(LabelSelector selector, List<T> result)
+    /// <summary>How many objects can match the selector; null when the index cannot narrow it down.</summary>
+    public int? CountCandidates(LabelSelector selector)
     {
         if (RequiredLabel.Of(selector) is not { Values: { } values } required)
         {
-            return false;
+            return null;
         }
 
-        foreach (var value in values.Distinct())
+        var count = 0;
+        foreach (var value in values)
+        {
+            count += _byLabel.TryGetValue((required.Key, value), out var items) ? items.Count : 0;
+        }
+
+        return count;
+    }
+
+    /// <summary>Appends every object that can match a selector that <see cref="CountCandidates"/> can count for, each once.</summary>
+    public void FindCandidates(LabelSelector selector, List<T> result)
+    {
+        var required = RequiredLabel.Of(selector)!;
+        foreach (var value in required.Values!.Value.Distinct())
         {
             if (_byLabel.TryGetValue((required.Key, value), out var items))
             {
                 result.AddRange(items);
             }
         }
-
-        return true;
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Portcullis.Net;
 using Portcullis.Resources;
 using Portcullis.Rules;
@@ -14,7 +15,7 @@ internal sealed class NamedPortGroup(NamedPortPeers key, Selection selection)
     public Selection Selection { get; } = selection;
 
     /// <summary>Addresses that do not count in any of its peer sets.</summary>
-    public required IReadOnlySet<IpAddress> Hidden { get; set; }
+    public required ImmutableHashSet<IpAddress> Hidden { get; set; }
 
     /// <summary>Whether it waits for its users to be rebuilt.</summary>
     public bool IsChanged { get; set; }

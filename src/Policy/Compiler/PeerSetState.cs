@@ -6,13 +6,15 @@ using Portcullis.Rules;
 namespace Portcullis.Policy.Compiler;
 
 /// <summary>A peer set that some rule set uses, and its changes since the last change set.</summary>
-internal abstract class PeerSetState(int id, string description)
+internal abstract class PeerSetState(int id)
 {
-    private readonly List<(IpPrefix Prefix, bool Added)> _log = [];
+    // Null when nothing changed: there are many sets, and few change at a time.
+    private List<(IpPrefix Prefix, bool Added)>? _log;
 
     public PeerSetId Id { get; } = new(id);
 
-    public string Description { get; } = description;
+    /// <summary>What it selects, for people.</summary>
+    public abstract string Description { get; }
 
     /// <summary>What it is interned by; null for those of a named port, which their group keeps.</summary>
     public PeerSpec? Spec { get; init; }
@@ -21,6 +23,9 @@ internal abstract class PeerSetState(int id, string description)
 
     /// <summary>Whether a change set has named it.</summary>
     public bool IsAnnounced { get; private set; }
+
+    /// <summary>Scratch mark of the rule set that named it last.</summary>
+    public int Mark { get; set; }
 
     /// <summary>Whether nothing refers to it any more.</summary>
     public bool IsGone { get; set; }
@@ -34,39 +39,40 @@ internal abstract class PeerSetState(int id, string description)
     /// <summary>Whether an address is in it now.</summary>
     public abstract bool Contains(IpAddress address);
 
-    /// <summary>Notes that a prefix entered or left.</summary>
-    public void Log(IpPrefix prefix, bool added) => _log.Add((prefix, added));
+    /// <summary>Notes that a prefix entered or left; what enters before the set is announced is announced with it.</summary>
+    public void Log(IpPrefix prefix, bool added)
+    {
+        if (IsAnnounced)
+        {
+            (_log ??= []).Add((prefix, added));
+        }
+    }
 
     /// <summary>What changed since the last time, or null; a set that was never announced is always news.</summary>
     public PeerSetDelta? TakeDelta()
     {
         IsChanged = false;
-        var (added, removed) = Net();
-        _log.Clear();
-        if (_log.Capacity > 16)
+        if (!IsAnnounced)
         {
-            _log.Capacity = 0;
+            IsAnnounced = true;
+            return new PeerSetDelta(Id, Description, [.. Prefixes], []);
         }
 
-        if (IsAnnounced && added.IsEmpty && removed.IsEmpty)
-        {
-            return null;
-        }
-
-        IsAnnounced = true;
-        return new PeerSetDelta(Id, Description, added, removed);
+        var (added, removed) = _log is null ? ([], []) : Net(_log);
+        _log = null;
+        return added.IsEmpty && removed.IsEmpty ? null : new PeerSetDelta(Id, Description, added, removed);
     }
 
     // A prefix enters and leaves in turn, so it changed when it did an odd number of times, and as it did last.
-    private (ImmutableArray<IpPrefix> Added, ImmutableArray<IpPrefix> Removed) Net()
+    private static (ImmutableArray<IpPrefix> Added, ImmutableArray<IpPrefix> Removed) Net(List<(IpPrefix Prefix, bool Added)> log)
     {
-        if (!_log.Exists(entry => !entry.Added))
+        if (!log.Exists(entry => !entry.Added))
         {
-            return (ImmutableCollectionsMarshal.AsImmutableArray(_log.ConvertAll(entry => entry.Prefix).ToArray()), []);
+            return (ImmutableCollectionsMarshal.AsImmutableArray(log.ConvertAll(entry => entry.Prefix).ToArray()), []);
         }
 
         var net = new Dictionary<IpPrefix, int>();
-        foreach (var (prefix, added) in _log)
+        foreach (var (prefix, added) in log)
         {
             CollectionsMarshal.GetValueRefOrAddDefault(net, prefix, out _) += added ? 1 : -1;
         }
@@ -77,12 +83,14 @@ internal abstract class PeerSetState(int id, string description)
 }
 
 /// <summary>The addresses of a selection's pods, or of those that serve a port under some name. Membership follows from the pods and is not stored.</summary>
-internal sealed class PodPeerSet(int id, string description, PodPeers pods) : PeerSetState(id, description)
+internal sealed class PodPeerSet(int id, PodPeers pods) : PeerSetState(id)
 {
+    public override string Description => Spec?.ToString() ?? $"{Pods}";
+
     public PodPeers Pods { get; } = pods;
 
     /// <summary>Addresses that do not count: of the node of the endpoints it is made for.</summary>
-    public IReadOnlySet<IpAddress> Hidden { get; set; } = ImmutableHashSet<IpAddress>.Empty;
+    public ImmutableHashSet<IpAddress> Hidden { get; set; } = [];
 
     public override IEnumerable<IpPrefix> Prefixes => Pods.Addresses().Where(address => !Hidden.Contains(address)).Select(IpPrefix.Host);
 
@@ -90,9 +98,14 @@ internal sealed class PodPeerSet(int id, string description, PodPeers pods) : Pe
 }
 
 /// <summary>A set that is computed as a whole when what it depends on changes.</summary>
-internal sealed class ComputedPeerSet(int id, string description) : PeerSetState(id, description)
+internal sealed class ComputedPeerSet(int id) : PeerSetState(id)
 {
+    public override string Description => $"{Spec}";
+
     private HashSet<IpPrefix> _prefixes = [];
+
+    /// <summary>The tier that accepts it when it is a node's addresses: every rule set has that, so they share it.</summary>
+    public RuleTier? NodeTier { get; set; }
 
     public override IEnumerable<IpPrefix> Prefixes => _prefixes;
 

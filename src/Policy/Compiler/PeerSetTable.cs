@@ -1,13 +1,15 @@
 using System.Collections.Immutable;
 using Portcullis.Net;
+using Portcullis.Rules;
 
 namespace Portcullis.Policy.Compiler;
 
 /// <summary>The peer sets that rule sets use, interned by what they select.</summary>
-internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, ChangeLog changes)
+internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, ServiceTable services, ChangeLog changes)
 {
     private readonly Dictionary<PeerSpec, PeerSetState> _sets = [];
     private readonly Dictionary<NamedPortPeers, NamedPortGroup> _groups = [];
+    private int _mark;
     private readonly List<PeerSetState> _unusedSets = [];
     private readonly List<NamedPortGroup> _unusedGroups = [];
 
@@ -16,6 +18,9 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Chang
 
     /// <summary>The number of named ports.</summary>
     public int GroupCount => _groups.Count;
+
+    /// <summary>A mark no set has.</summary>
+    public int NextMark() => ++_mark;
 
     /// <summary>Every peer set.</summary>
     public IEnumerable<PeerSetState> All => _sets.Values.Concat(_groups.Values.SelectMany(group => group.PeerSets));
@@ -26,11 +31,27 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Chang
         if (!_sets.TryGetValue(spec, out var peers))
         {
             _sets.Add(spec, peers = Create(spec, changes.PeerSetIds.Take()));
+            changes.PeerSetsById[peers.Id.Value] = peers;
             changes.PeerSetChanged(peers);
         }
 
         return peers;
     }
+
+    /// <summary>The set that selects this, with these as its prefixes; the caller counts its reference.</summary>
+    public PeerSetState Get(ServiceGroupSpec spec, IEnumerable<IpPrefix> prefixes)
+    {
+        var peers = (ComputedPeerSet)Get(spec);
+        if (peers.Become(prefixes))
+        {
+            changes.PeerSetChanged(peers);
+        }
+
+        return peers;
+    }
+
+    /// <summary>The set with this number.</summary>
+    public PeerSetState Find(PeerSetId id) => changes.PeerSetsById[id.Value];
 
     /// <summary>The numbers a port name stands for among some pods; the caller puts itself among its users.</summary>
     public NamedPortGroup Get(NamedPortPeers key)
@@ -49,13 +70,17 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Chang
         }
 
         selection.NamedPorts.Add(group);
-        foreach (var peers in group.PeerSets)
-        {
-            LogAll(peers);
-        }
-
         _groups.Add(key, group);
         return group;
+    }
+
+    /// <summary>Recomputes the set of every cluster IP.</summary>
+    public void ClusterIpsChanged()
+    {
+        if (_sets.GetValueOrDefault(new ClusterIpsSpec()) is ComputedPeerSet peers && peers.Become(Compute(peers.Spec!)))
+        {
+            changes.PeerSetChanged(peers);
+        }
     }
 
     /// <summary>Recomputes what depends on nodes.</summary>
@@ -85,7 +110,7 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Chang
     }
 
     /// <summary>Gives a rule set's references back, for <see cref="Sweep"/> to find what nothing refers to.</summary>
-    public void Release(RuleSetEntry entry, IEnumerable<PeerSetState> sets, IEnumerable<NamedPortGroup> groups)
+    public void Release(RuleSetEntry entry, PeerSetState[] sets, NamedPortGroup[] groups)
     {
         foreach (var peers in sets)
         {
@@ -154,17 +179,16 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Chang
         {
             var selection = inventory.GetSelection(pods.Pods);
             selection.References++;
-            var peers = new PodPeerSet(id, $"{pods}", new PodPeers(inventory, selection, null, null))
+            var peers = new PodPeerSet(id, new PodPeers(inventory, selection, null, null))
             {
                 Spec = spec,
                 Hidden = HiddenBy(pods.HiddenNode),
             };
             selection.PeerSets.Add(peers);
-            LogAll(peers);
             return peers;
         }
 
-        var computed = new ComputedPeerSet(id, $"{spec}") { Spec = spec };
+        var computed = new ComputedPeerSet(id) { Spec = spec };
         computed.Become(Compute(spec));
         return computed;
     }
@@ -175,6 +199,8 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Chang
         NodesSpec selected => nodes.Nodes.Where(node => LabelMatching.Matches(selected.Nodes, node.Labels))
             .SelectMany(node => node.Addresses).Select(IpPrefix.Host),
         OwnNodeSpec { Outside: false } own => nodes.AddressesOf(own.Node).Select(IpPrefix.Host),
+        ClusterIpsSpec => services.ClusterIps.Select(IpPrefix.Host),
+        ServiceGroupSpec => [],
         OwnNodeSpec own => Outside(nodes.AddressesOf(own.Node)),
         _ => throw new ArgumentException($"{spec} is not computed.", nameof(spec)),
     };
@@ -187,7 +213,7 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Chang
 
     private ImmutableHashSet<IpAddress> HiddenBy(string? node) => node is null ? [] : nodes.AddressesOf(node);
 
-    private void Hide(PodPeerSet peers, IReadOnlySet<IpAddress> hidden)
+    private void Hide(PodPeerSet peers, ImmutableHashSet<IpAddress> hidden)
     {
         var before = peers.Hidden;
         peers.Hidden = hidden;
@@ -199,14 +225,6 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Chang
         foreach (var address in hidden.Except(before).Where(peers.Pods.Contains))
         {
             changes.MemberChanged(peers, address, added: false);
-        }
-    }
-
-    private static void LogAll(PeerSetState peers)
-    {
-        foreach (var prefix in peers.Prefixes)
-        {
-            peers.Log(prefix, added: true);
         }
     }
 }

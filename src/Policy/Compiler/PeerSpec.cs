@@ -51,3 +51,15 @@ internal sealed record NamedPortPeers(
     string? HiddenNode,
     string Name,
     IpProtocol? Protocol);
+
+/// <summary>Every cluster IP.</summary>
+internal sealed record ClusterIpsSpec : PeerSpec
+{
+    public override string ToString() => "every cluster IP";
+}
+
+/// <summary>The cluster IPs one rule set decides in one way at one port.</summary>
+internal sealed record ServiceGroupSpec(RuleSetEntry Owner, bool IsAudit, IpProtocol Protocol, ushort Port, ServiceOutcome Outcome) : PeerSpec
+{
+    public override string ToString() => $"Services at {Port}/{Protocol}";
+}

@@ -37,6 +37,9 @@ internal sealed partial class PodInventory
         DropIfUnused(ns);
     }
 
+    /// <summary>Every workload of a namespace.</summary>
+    public IReadOnlyList<PodState> PodsIn(string name) => _namespaces.TryGetValue(name, out var ns) ? ns.Pods : [];
+
     /// <summary>The interned selection; the caller counts its reference.</summary>
     public Selection GetSelection(SelectionKey key)
     {
@@ -88,8 +91,9 @@ internal sealed partial class PodInventory
     {
         var (scope, selector) = (selection.Scope, selection.Key.Pods);
         var result = new List<PodState>();
-        if (scope.Namespaces.Count > 1 && _podsByLabel.TryFindCandidates(selector, result))
+        if (scope.Namespaces.Count > 1 && _podsByLabel.CountCandidates(selector) is { } count && count < CountPods(scope))
         {
+            _podsByLabel.FindCandidates(selector, result);
             result.RemoveAll(pod =>
                 !pod.IsSelectable || !scope.Namespaces.Contains(pod.Namespace) || !LabelMatching.Matches(selector, pod.Workload.Labels));
             return result;
@@ -109,6 +113,17 @@ internal sealed partial class PodInventory
         return result;
     }
 
+    private static int CountPods(Scope scope)
+    {
+        var count = 0;
+        foreach (var ns in scope.Namespaces)
+        {
+            count += ns.Pods.Count;
+        }
+
+        return count;
+    }
+
     private Scope GetScope(ScopeKey key)
     {
         ref var scope = ref CollectionsMarshal.GetValueRefOrAddDefault(_scopes, key, out _);
@@ -126,9 +141,13 @@ internal sealed partial class PodInventory
         else
         {
             _scopesBySelector.Add(selector, scope);
-            if (!_namespacesByLabel.TryFindCandidates(selector, namespaces))
+            if (_namespacesByLabel.CountCandidates(selector) is null)
             {
                 namespaces.AddRange(_namespaces.Values);
+            }
+            else
+            {
+                _namespacesByLabel.FindCandidates(selector, namespaces);
             }
 
             namespaces.RemoveAll(ns => !LabelMatching.Matches(selector, ns.Labels));
@@ -309,7 +328,8 @@ internal sealed partial class PodInventory
     private PodPeerSet CreateNumber(NamedPortGroup group, NamedPort port)
     {
         var pods = new PodPeers(this, group.Selection, group.Key.Within, port);
-        var peers = new PodPeerSet(changes.PeerSetIds.Take(), $"{group.Key.Pods} serving {port.Name} at {port.Port}", pods) { Hidden = group.Hidden };
+        var peers = new PodPeerSet(changes.PeerSetIds.Take(), pods) { Hidden = group.Hidden };
+        changes.PeerSetsById[peers.Id.Value] = peers;
         changes.PeerSetChanged(peers);
         return peers;
     }

@@ -145,6 +145,7 @@ internal sealed partial class PodInventory(ChangeLog changes)
     /// <summary>An owned address of a pod enters or leaves everything that looks at the selection.</summary>
     private void Move(Selection selection, PodState pod, IpAddress address, bool added)
     {
+        changes.Touched.Add(address);
         foreach (var peers in selection.PeerSets)
         {
             if (!peers.Hidden.Contains(address))

@@ -28,6 +28,8 @@ internal sealed class PodPeers(PodInventory inventory, Selection selection, Equa
         }
     }
 
+    public override string ToString() => Selection.Key + (port is { } served ? $" serving {served.Name} at {served.Port}" : "");
+
     /// <summary>Whether the address belongs to one of the pods.</summary>
     public bool Contains(IpAddress address) =>
         inventory.Addresses.OwnerOf(address) is { } owner

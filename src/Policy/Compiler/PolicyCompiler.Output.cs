@@ -24,6 +24,12 @@ public sealed partial class PolicyCompiler
     private void ChooseRules(PodState pod)
     {
         var isEndpoint = _inventory.Find(pod.Workload.Key.NamespacedName) == pod && IsEndpoint(pod.Workload);
+        _selfEndpoints.Remove(pod);
+        if (isEndpoint && pod.Workload.Side == InterfaceSide.Self)
+        {
+            _selfEndpoints.Add(pod);
+        }
+
         if (isEndpoint)
         {
             pod.Endpoint ??= new EndpointState();
@@ -79,7 +85,7 @@ public sealed partial class PolicyCompiler
 
         _scratch.Sort();
         var node = pod.Workload.Side == InterfaceSide.Self ? null : _nodes.NodeOf(pod.Workload);
-        return new RuleSetKey(direction, [.. _scratch], node, OwnPorts(pod, direction));
+        return new RuleSetKey(direction, [.. _scratch], node, OwnPorts(pod, direction), SelfBackends(pod, direction));
     }
 
     private EquatableArray<NamedPort> OwnPorts(PodState pod, Direction direction)
@@ -96,6 +102,61 @@ public sealed partial class PolicyCompiler
             .ToEquatableArray();
     }
 
+    private EquatableArray<SelfBackend> SelfBackends(PodState pod, Direction direction)
+    {
+        if (direction == Direction.Ingress || pod.Services.Count == 0)
+        {
+            return [];
+        }
+
+        // Where NetworkPolicies alone decide, a pod always reaches itself: replicas then share their rule sets.
+        var isExact = _scratch.Exists(rules => rules.Tier != RuleTierKind.NetworkPolicy);
+        return _services.FrontendsOf(pod)
+            .SelectMany(frontend => frontend.Backends, (frontend, backend) => (frontend, backend))
+            .Where(pair => pair.backend.Pod == pod)
+            .Select(pair => isExact
+                ? new SelfBackend(pair.frontend.Key, pair.backend.Address, pair.backend.Port)
+                : new SelfBackend(pair.frontend.Key, default, 0))
+            .Distinct()
+            .OrderBy(self => self.Frontend).ThenBy(self => self.Address).ThenBy(self => self.Port)
+            .ToEquatableArray();
+    }
+
+    /// <summary>Decides Services again where something that decides them changed. Rule sets built in this flush have decided already.</summary>
+    private void DecideServices(HashSet<Frontend> frontends)
+    {
+        var isAll = _nodesChanged || _services.ClusterIpsChanged;
+        if (_services.ClusterIpsChanged)
+        {
+            _services.ClusterIpsChanged = false;
+            _peerSets.ClusterIpsChanged();
+        }
+
+        if (!isAll && frontends.Count == 0)
+        {
+            return;
+        }
+
+        foreach (var entry in _ruleSets.All)
+        {
+            if (entry.Key.Direction == Direction.Egress && Decide(entry, isAll, frontends))
+            {
+                _toPublish.UnionWith(entry.Users);
+            }
+        }
+    }
+
+    private bool Decide(RuleSetEntry entry, bool isAll, HashSet<Frontend> frontends)
+    {
+        if (!isAll)
+        {
+            return _ruleSets.Decide(entry, frontends);
+        }
+
+        _ruleSets.DecideServices(entry);
+        return _ruleSets.Compose(entry);
+    }
+
     private ChangeSet Collect(long revision)
     {
         RebuildChanged();
@@ -105,12 +166,11 @@ public sealed partial class PolicyCompiler
         var unserved = _changes.NamedPorts.SelectMany(group => group.RemoveUnserved()).ToList();
         _peerSets.Sweep(Remove);
         unserved.ForEach(Remove);
-        _changes.NamedPorts.Clear();
         var peerSets = TakePeerSets();
         var (ruleSets, removedRuleSets) = _ruleSets.TakeChanges();
         var endpoints = TakeEndpoints();
         freed.ForEach(_changes.PeerSetIds.Return);
-        _changes.Endpoints.Clear();
+        _changes.Clear(LargeBatch);
         var removedEndpoints = _removedEndpoints.Where(removed => _inventory.Find(removed.Name)?.Endpoint is null)
             .Select(removed => removed.Name).Distinct().ToImmutableArray();
         _removedEndpoints.Clear();
@@ -129,6 +189,7 @@ public sealed partial class PolicyCompiler
         {
             peers.IsGone = true;
             freed.Add(peers.Id.Value);
+            _changes.PeerSetsById.Remove(peers.Id.Value);
             if (peers.IsAnnounced)
             {
                 removedPeerSets.Add(peers.Id);
@@ -143,7 +204,7 @@ public sealed partial class PolicyCompiler
             group.IsChanged = false;
             foreach (var entry in group.Users.ToArray())
             {
-                if (_ruleSets.Rebuild(entry))
+                if (_ruleSets.Build(entry))
                 {
                     _toPublish.UnionWith(entry.Users);
                 }
@@ -162,7 +223,6 @@ public sealed partial class PolicyCompiler
             }
         }
 
-        _changes.PeerSets.Clear();
         return deltas.DrainToImmutable();
     }
 
@@ -193,6 +253,7 @@ public sealed partial class PolicyCompiler
         }
 
         _toPublish.Clear();
+        _toPublish.TrimExcess(_toPublish.Capacity > LargeBatch ? 0 : _toPublish.Capacity);
         return endpoints.DrainToImmutable();
     }
 }

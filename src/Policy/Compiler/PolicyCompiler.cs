@@ -10,10 +10,14 @@ namespace Portcullis.Policy.Compiler;
 /// <remarks>Not thread-safe. Resources are taken in with <see cref="Apply"/> and judged together by the next <see cref="Flush"/>.</remarks>
 public sealed partial class PolicyCompiler
 {
+    // Buffers that grew beyond this for the initial load are given back.
+    private const int LargeBatch = 10_000;
+
     private readonly PolicyOptions _options;
     private readonly ChangeLog _changes = new();
     private readonly NodeBook _nodes;
     private readonly PodInventory _inventory;
+    private readonly ServiceTable _services;
     private readonly PeerSetTable _peerSets;
     private readonly RuleSetTable _ruleSets;
     private readonly Dictionary<ResourceKey, PolicyState> _policies = [];
@@ -31,8 +35,9 @@ public sealed partial class PolicyCompiler
         _nodes = new NodeBook(options.NodeName);
         _nodes.SetOwnAddresses(options.NodeAddresses);
         _inventory = new PodInventory(_changes);
-        _peerSets = new PeerSetTable(_inventory, _nodes, _changes);
-        _ruleSets = new RuleSetTable(_peerSets, options.Mode == EnforcementMode.Strict);
+        _services = new ServiceTable(_inventory, _changes);
+        _peerSets = new PeerSetTable(_inventory, _nodes, _services, _changes);
+        _ruleSets = new RuleSetTable(_peerSets, _services, options.Mode == EnforcementMode.Strict);
         if (options.Mode == EnforcementMode.Strict)
         {
             _unknownInterface.Add(_ruleSets.GetPermanent(Direction.Ingress));
@@ -52,7 +57,7 @@ public sealed partial class PolicyCompiler
 
     /// <summary>Whether nothing is left of anything that was ever applied.</summary>
     internal bool IsEmpty =>
-        _inventory.IsEmpty && _peerSets.Count + _peerSets.GroupCount + _policies.Count + _endpoints.Count == 0
+        _inventory.IsEmpty && _services.IsEmpty && _peerSets.Count + _peerSets.GroupCount + _policies.Count + _endpoints.Count + _policyFindings.Count + _selfEndpoints.Count == 0
         && _ruleSets.Count == _unknownInterface.Count && _nodes.Nodes.Count == 0;
 
     /// <summary>Takes changes in; of two for one object the later counts.</summary>
@@ -77,12 +82,22 @@ public sealed partial class PolicyCompiler
         Take<NetworkPolicy>(ResourceKind.NetworkPolicy, (key, policy) =>
             SetPolicy(key, policy, policy is null ? null : PolicyTranslator.Translate(policy, _options.Mode)));
         Take<ClusterNetworkPolicy>(ResourceKind.ClusterNetworkPolicy, (key, policy) =>
-            SetPolicy(key, policy, policy is null ? null : PolicyTranslator.Translate(policy, _options.Mode)));
+        {
+            SetPolicy(key, policy, policy is null ? null : PolicyTranslator.Translate(policy, _options.Mode));
+            FindPolicyProblems(key, policy);
+        });
         Take<Workload>(ResourceKind.Workload, SetWorkload);
+        Take<Service>(ResourceKind.Service, (key, service) => _services.Set(key.NamespacedName, service));
         _pending.Clear();
+        _pending.TrimExcess(_pending.Capacity > LargeBatch ? 0 : _pending.Capacity);
+        foreach (var pod in _changes.Endpoints)
+        {
+            _services.Follow(pod);
+        }
+
+        var frontends = _services.Update(_changes.Touched);
         if (_nodesChanged)
         {
-            _nodesChanged = false;
             _peerSets.NodesChanged();
         }
 
@@ -92,6 +107,8 @@ public sealed partial class PolicyCompiler
             ChooseRules(pod);
         }
 
+        DecideServices(frontends);
+        _nodesChanged = false;
         return Collect(revision);
     }
 

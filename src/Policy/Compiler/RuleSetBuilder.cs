@@ -9,8 +9,10 @@ internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool is
     private static readonly RuleReference NodeReference = new(RuleOrigin.Portcullis, new NamespacedName(string.Empty, "node"), null);
     private static readonly RuleReference StrictReference = new(RuleOrigin.Portcullis, new NamespacedName(string.Empty, "strict"), null);
 
+    private readonly int _mark = table.NextMark();
+
     /// <summary>The peer sets the tiers name, each once.</summary>
-    public HashSet<PeerSetState> PeerSets { get; } = [];
+    public List<PeerSetState> PeerSets { get; } = [];
 
     /// <summary>The named ports the tiers spell out, each once.</summary>
     public HashSet<NamedPortGroup> NamedPorts { get; } = [];
@@ -20,7 +22,13 @@ internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool is
     {
         var enforced = Array.FindAll(key.Policies, policy => !policy.Audit);
         var tiers = BuildTiers(enforced);
-        return enforced.Length == key.Policies.Length ? (tiers, null) : (tiers, BuildTiers(key.Policies));
+        if (enforced.Length == key.Policies.Length)
+        {
+            return (tiers, null);
+        }
+
+        var audit = BuildTiers(key.Policies);
+        return (tiers, audit == tiers ? null : audit);
     }
 
     private EquatableArray<RuleTier> BuildTiers(DirectionRules[] policies)
@@ -34,7 +42,7 @@ internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool is
         AddClusterTier(RuleTierKind.Admin);
         if (key.Node is { } node)
         {
-            tiers.Add(new RuleTier(RuleTierKind.Node, [new Rule(RuleAction.Accept, [Use(new OwnNodeSpec(node, false))], null, NodeReference)]));
+            tiers.Add(NodeTier(node));
         }
 
         var isolating = Array.Find(policies, policy => policy.Isolation is not null);
@@ -71,6 +79,13 @@ internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool is
 
             return rules.ToEquatableArray();
         }
+    }
+
+    private RuleTier NodeTier(string node)
+    {
+        var peers = (ComputedPeerSet)table.Get(new OwnNodeSpec(node, false));
+        Use(peers);
+        return peers.NodeTier ??= new RuleTier(RuleTierKind.Node, [new Rule(RuleAction.Accept, [peers.Id], null, NodeReference)]);
     }
 
     private void AddRule(RuleTierKind kind, RuleSpec rule, List<Rule> rules)
@@ -168,7 +183,16 @@ internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool is
     private PeerSetId Use(PeerSpec spec)
     {
         var peers = table.Get(spec);
-        PeerSets.Add(peers);
+        Use(peers);
         return peers.Id;
+    }
+
+    private void Use(PeerSetState peers)
+    {
+        if (peers.Mark != _mark)
+        {
+            peers.Mark = _mark;
+            PeerSets.Add(peers);
+        }
     }
 }

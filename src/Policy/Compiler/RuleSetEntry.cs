@@ -8,11 +8,17 @@ namespace Portcullis.Policy.Compiler;
 /// <param name="Policies">The policies in order; compared by identity, which is cheap and almost as telling as their content.</param>
 /// <param name="Node">The node whose traffic is exempt; null: none is.</param>
 /// <param name="OwnPorts">What the names in ingress rules stand for at the endpoint.</param>
-internal sealed record RuleSetKey(Direction Direction, DirectionRules[] Policies, string? Node, EquatableArray<NamedPort> OwnPorts)
+/// <param name="Self">Where the endpoint is behind a cluster IP itself; egress only.</param>
+internal sealed record RuleSetKey(
+    Direction Direction,
+    DirectionRules[] Policies,
+    string? Node,
+    EquatableArray<NamedPort> OwnPorts,
+    EquatableArray<SelfBackend> Self)
 {
     public bool Equals(RuleSetKey? other)
     {
-        if (other is null || Direction != other.Direction || Node != other.Node || OwnPorts != other.OwnPorts
+        if (other is null || Direction != other.Direction || Node != other.Node || OwnPorts != other.OwnPorts || Self != other.Self
             || Policies.Length != other.Policies.Length)
         {
             return false;
@@ -35,6 +41,7 @@ internal sealed record RuleSetKey(Direction Direction, DirectionRules[] Policies
         hash.Add(Direction);
         hash.Add(Node);
         hash.Add(OwnPorts);
+        hash.Add(Self);
         foreach (var policy in Policies)
         {
             hash.Add(System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(policy));
@@ -61,12 +68,55 @@ internal sealed class RuleSetEntry(RuleSetKey key)
     /// <summary>Whether it stays without users.</summary>
     public bool IsPermanent { get; init; }
 
+    /// <summary>Adds a user.</summary>
+    public void AddUser(PodState pod)
+    {
+        SetIndex(pod, Users.Count);
+        Users.Add(pod);
+    }
+
+    /// <summary>Removes a user; its place goes to the last one.</summary>
+    public void RemoveUser(PodState pod)
+    {
+        var index = Key.Direction == Direction.Ingress ? pod.Endpoint!.IngressIndex : pod.Endpoint!.EgressIndex;
+        Users[index] = Users[^1];
+        SetIndex(Users[index], index);
+        Users.RemoveAt(Users.Count - 1);
+    }
+
     /// <summary>Workloads whose endpoint has it.</summary>
-    public HashSet<PodState> Users { get; } = [];
+    public List<PodState> Users { get; } = [];
+
+    /// <summary>The tiers without Services.</summary>
+    public EquatableArray<RuleTier> BaseTiers { get; set; }
+
+    /// <summary>The tiers without Services as they would be with the policies in audit mode; null when that is the same.</summary>
+    public EquatableArray<RuleTier>? BaseAudit { get; set; }
+
+    /// <summary>How <see cref="BaseTiers"/> decide Services; null when they are not decided.</summary>
+    public ServiceTier? Services { get; set; }
+
+    /// <summary>How <see cref="BaseAudit"/> decide Services; null when they are not decided.</summary>
+    public ServiceTier? AuditServices { get; set; }
+
+    /// <summary>The peer sets the tiers without Services name.</summary>
+    public PeerSetState[] BasePeerSets { get; set; } = [];
 
     /// <summary>The peer sets its rules name.</summary>
-    public List<PeerSetState> PeerSets { get; set; } = [];
+    public PeerSetState[] PeerSets { get; set; } = [];
 
     /// <summary>The named ports its rules spell out.</summary>
-    public List<NamedPortGroup> NamedPorts { get; set; } = [];
+    public NamedPortGroup[] NamedPorts { get; set; } = [];
+
+    private void SetIndex(PodState pod, int index)
+    {
+        if (Key.Direction == Direction.Ingress)
+        {
+            pod.Endpoint!.IngressIndex = index;
+        }
+        else
+        {
+            pod.Endpoint!.EgressIndex = index;
+        }
+    }
 }

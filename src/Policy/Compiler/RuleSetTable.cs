@@ -3,7 +3,7 @@ using Portcullis.Rules;
 namespace Portcullis.Policy.Compiler;
 
 /// <summary>The rule sets that endpoints use, interned by what decides their content.</summary>
-internal sealed class RuleSetTable(PeerSetTable peerSets, bool isStrict)
+internal sealed class RuleSetTable(PeerSetTable peerSets, ServiceTable services, bool isStrict)
 {
     private readonly Dictionary<RuleSetKey, RuleSetEntry> _entries = [];
     private readonly IdPool _ids = new();
@@ -20,7 +20,7 @@ internal sealed class RuleSetTable(PeerSetTable peerSets, bool isStrict)
     /// <summary>A rule set that stays without users: isolation without rules and without an exemption for node traffic.</summary>
     public RuleSetEntry GetPermanent(Direction direction)
     {
-        var entry = new RuleSetEntry(new RuleSetKey(direction, [], null, [])) { IsPermanent = true };
+        var entry = new RuleSetEntry(new RuleSetKey(direction, [], null, [], [])) { IsPermanent = true };
         _entries.Add(entry.Key, entry);
         Build(entry);
         return entry;
@@ -36,7 +36,7 @@ internal sealed class RuleSetTable(PeerSetTable peerSets, bool isStrict)
 
         if (from is not null)
         {
-            from.Users.Remove(pod);
+            from.RemoveUser(pod);
             if (from.Users.Count == 0)
             {
                 _unused.Add(from);
@@ -54,12 +54,17 @@ internal sealed class RuleSetTable(PeerSetTable peerSets, bool isStrict)
             Build(entry);
         }
 
-        entry.Users.Add(pod);
+        entry.AddUser(pod);
         return entry;
     }
 
-    /// <summary>Spells a rule set out again after something its rules were made from changed; true when that gave other rules.</summary>
-    public bool Rebuild(RuleSetEntry entry) => Build(entry);
+    /// <summary>Decides frontends again; true when that gave other rules.</summary>
+    public bool Decide(RuleSetEntry entry, IReadOnlyCollection<Frontend> frontends)
+    {
+        var changed = entry.Services?.Decide(frontends) ?? false;
+        changed |= entry.AuditServices?.Decide(frontends) ?? false;
+        return changed && Compose(entry);
+    }
 
     /// <summary>Forgets rule sets without users.</summary>
     public void Sweep()
@@ -97,23 +102,57 @@ internal sealed class RuleSetTable(PeerSetTable peerSets, bool isStrict)
         return (added, removed);
     }
 
-    private bool Build(RuleSetEntry entry)
+    /// <summary>Spells a rule set out, perhaps again after something its rules were made from changed; true when that gave other rules.</summary>
+    public bool Build(RuleSetEntry entry)
     {
         var builder = new RuleSetBuilder(peerSets, entry.Key, isStrict);
-        var (tiers, audit) = builder.Build();
-        foreach (var peers in builder.PeerSets)
-        {
-            peers.References++;
-        }
-
+        (entry.BaseTiers, entry.BaseAudit) = builder.Build();
+        entry.BasePeerSets = [.. builder.PeerSets];
         foreach (var group in builder.NamedPorts)
         {
             group.Users.Add(entry);
         }
 
-        peerSets.Release(entry, entry.PeerSets, entry.NamedPorts.Except(builder.NamedPorts));
-        entry.PeerSets = [.. builder.PeerSets];
+        peerSets.Release(entry, [], Array.FindAll(entry.NamedPorts, group => !builder.NamedPorts.Contains(group)));
         entry.NamedPorts = [.. builder.NamedPorts];
+        DecideServices(entry);
+        return Compose(entry);
+    }
+
+    /// <summary>Starts or stops deciding Services, as there are any, and decides all of them.</summary>
+    public void DecideServices(RuleSetEntry entry)
+    {
+        entry.Services = entry.AuditServices = null;
+        if (entry.Key.Direction == Direction.Ingress || entry.IsPermanent || services.ClusterIps.Count == 0)
+        {
+            return;
+        }
+
+        entry.Services = entry.BaseTiers.IsEmpty ? null : new ServiceTier(peerSets, entry, false, entry.BaseTiers);
+        entry.AuditServices = entry.BaseAudit is { IsEmpty: false } audit ? new ServiceTier(peerSets, entry, true, audit) : null;
+        entry.Services?.Decide(services.Frontends);
+        entry.AuditServices?.Decide(services.Frontends);
+    }
+
+    /// <summary>Puts the rule set together; true when it is another than before.</summary>
+    public bool Compose(RuleSetEntry entry)
+    {
+        var (tiers, audit, used) = (entry.BaseTiers, entry.BaseAudit, entry.BasePeerSets);
+        if (entry.Services is not null || entry.AuditServices is not null)
+        {
+            var all = new HashSet<PeerSetState>(used);
+            tiers = entry.Services?.Compose(all) ?? tiers;
+            audit = entry.AuditServices?.Compose(all) ?? audit;
+            used = [.. all];
+        }
+
+        foreach (var peers in used)
+        {
+            peers.References++;
+        }
+
+        peerSets.Release(entry, entry.PeerSets, []);
+        entry.PeerSets = used;
         if (entry.Current is { } current)
         {
             if (current.Tiers == tiers && current.Audit == audit)
@@ -124,7 +163,7 @@ internal sealed class RuleSetTable(PeerSetTable peerSets, bool isStrict)
             Retire(current.Id, entry);
         }
 
-        entry.Current = new RuleSet(new RuleSetId(_ids.Take()), entry.Key.Direction, tiers, audit == tiers ? null : audit);
+        entry.Current = new RuleSet(new RuleSetId(_ids.Take()), entry.Key.Direction, tiers, audit);
         if (!entry.IsChanged)
         {
             entry.IsChanged = true;

@@ -81,6 +81,9 @@ internal sealed class PodState(NamespaceState ns, Workload workload)
 
     public List<Selection> Matches { get; set; } = [];
 
+    /// <summary>The Services it is behind.</summary>
+    public IReadOnlyList<ServiceState> Services { get; set; } = [];
+
     public EndpointState? Endpoint { get; set; }
 
     public bool IsDirty { get; set; }

@@ -11,10 +11,10 @@ public sealed partial class PolicyEvaluator
     private Verdict DecideService(Workload subject, IpAddress clusterIp, Probe probe, bool withAudit)
     {
         Verdict? denied = null;
-        foreach (var (address, port) in BackendsOf(clusterIp, probe))
+        var backends = BackendsOf(clusterIp, probe).ToList();
+        foreach (var (address, port, _) in backends)
         {
-            var packet = new Packet(Direction.Egress, subject, address, OwnerOf(address), probe with { Port = port });
-            var verdict = DecideTiers(packet, withAudit);
+            var verdict = DecideTiers(PacketTo(address, port) with { SparesSelf = false }, withAudit);
             if (verdict.Allowed)
             {
                 return verdict with { Reason = $"backend {address}:{port} of the Service is allowed: {verdict.Reason}" };
@@ -23,12 +23,22 @@ public sealed partial class PolicyEvaluator
             denied ??= verdict with { Reason = $"no backend of the Service is allowed: {verdict.Reason}" };
         }
 
+        foreach (var (address, port, _) in backends.Where(backend => backend.Workload.Key == subject.Key))
+        {
+            if (DecideTiers(PacketTo(address, port), withAudit) is { Allowed: true } self)
+            {
+                return self with { DecidedBy = null, Reason = "a pod reaches itself through a Service" };
+            }
+        }
+
         // With nothing behind it, only rules that name no peers can mean a cluster IP.
         return denied ?? DecideTiers(new Packet(Direction.Egress, subject, null, null, probe), withAudit);
+
+        Packet PacketTo(IpAddress address, ushort port) => new(Direction.Egress, subject, address, OwnerOf(address), probe with { Port = port });
     }
 
     /// <summary>Where traffic to a cluster IP and port can end up.</summary>
-    private IEnumerable<(IpAddress Address, ushort Port)> BackendsOf(IpAddress clusterIp, Probe probe) =>
+    private IEnumerable<(IpAddress Address, ushort Port, Workload Workload)> BackendsOf(IpAddress clusterIp, Probe probe) =>
         from service in World.Services
         where service.ClusterIps.Contains(clusterIp) && service.Selector is { Count: > 0 }
         from servicePort in service.Ports
@@ -37,7 +47,7 @@ public sealed partial class PolicyEvaluator
         where backend.Namespace == service.Namespace && backend.Ready && !backend.Finished && HasLabels(backend, service.Selector!)
         from address in BackendAddress(backend, clusterIp.Family)
         from port in TargetPorts(backend, servicePort)
-        select (address, port);
+        select (address, port, backend);
 
     private static bool HasLabels(Workload workload, LabelSet wanted) =>
         wanted.All(label => workload.Labels.TryGetValue(label.Key, out var value) && value == label.Value);

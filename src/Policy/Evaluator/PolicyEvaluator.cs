@@ -16,6 +16,7 @@ public sealed partial class PolicyEvaluator
 
     private readonly PolicyOptions _options;
     private readonly Facts _facts;
+    private readonly ILookup<string, NetworkPolicy> _policiesByNamespace;
 
     /// <summary>Creates an evaluator of a world.</summary>
     public PolicyEvaluator(World world, PolicyOptions options)
@@ -25,6 +26,7 @@ public sealed partial class PolicyEvaluator
         World = world;
         _options = options;
         _facts = new Facts(world, options);
+        _policiesByNamespace = world.NetworkPolicies.ToLookup(policy => policy.Namespace);
     }
 
     /// <summary>The world it judges.</summary>
@@ -124,7 +126,7 @@ public sealed partial class PolicyEvaluator
             }
         }
 
-        if (packet.Peer is { } peer && AddressesOf(packet.Subject).Contains(peer))
+        if (packet.SparesSelf && packet.Peer is { } peer && AddressesOf(packet.Subject).Contains(peer))
         {
             return new Verdict(true, null, RuleTierKind.NetworkPolicy, "a pod reaches itself through a Service");
         }
@@ -135,9 +137,8 @@ public sealed partial class PolicyEvaluator
     }
 
     private IEnumerable<NetworkPolicy> NetworkPoliciesOf(Packet packet, bool withAudit) =>
-        World.NetworkPolicies.Where(policy =>
+        _policiesByNamespace[packet.Subject.Namespace].Where(policy =>
             IsInForce(policy.Audit, withAudit)
-            && policy.Namespace == packet.Subject.Namespace
             && AppliesTo(policy, packet.Direction)
             && Facts.Selects(policy.PodSelector, packet.Subject.Labels));
 
@@ -206,6 +207,9 @@ public sealed partial class PolicyEvaluator
     /// <param name="Probe">Protocol and port.</param>
     private sealed record Packet(Direction Direction, Workload Subject, IpAddress? Peer, Workload? PeerPod, Probe Probe)
     {
+        /// <summary>Whether the subject's own addresses are exempt from isolation.</summary>
+        public bool SparesSelf { get; init; } = true;
+
         public Workload? Destination => Direction == Direction.Ingress ? Subject : PeerPod;
     }
 }

@@ -6,14 +6,15 @@ namespace Portcullis.Policy.Manifests;
 internal ref struct JsonTreeReader
 {
     private readonly ReadOnlySpan<byte> _text;
+    private readonly NodeBudget _budget;
     private Utf8JsonReader _reader;
-    private int _nodes;
     private int _offset;
     private int _line;
     private int _column;
 
-    private JsonTreeReader(ReadOnlySpan<byte> text, int lineOffset)
+    private JsonTreeReader(ReadOnlySpan<byte> text, int lineOffset, NodeBudget budget)
     {
+        _budget = budget;
         _text = text;
         _line = lineOffset + 1;
         _column = 1;
@@ -25,16 +26,16 @@ internal ref struct JsonTreeReader
     /// <summary>Appends every value of <paramref name="text"/> to <paramref name="documents"/>.</summary>
     /// <param name="text">UTF-8 without a byte order mark.</param>
     /// <param name="lineOffset">How many lines of the file come before the text.</param>
+    /// <param name="budget">What the file may still hold.</param>
     /// <param name="documents">Receives the values up to the first error.</param>
     /// <exception cref="ManifestSyntaxException">The text is no JSON, or goes beyond a limit.</exception>
-    public static void Read(ReadOnlySpan<byte> text, int lineOffset, List<ManifestNode> documents)
+    public static void Read(ReadOnlySpan<byte> text, int lineOffset, NodeBudget budget, List<ManifestNode> documents)
     {
-        var reader = new JsonTreeReader(text, lineOffset);
+        var reader = new JsonTreeReader(text, lineOffset, budget);
         try
         {
             while (reader._reader.Read())
             {
-                reader._nodes = 0;
                 documents.Add(reader.ReadNode(0));
             }
         }
@@ -59,11 +60,7 @@ internal ref struct JsonTreeReader
     {
         Advance();
         var (line, column) = (_line, _column);
-        if (++_nodes > ManifestLimits.Nodes)
-        {
-            throw new ManifestSyntaxException(line, column, $"the document has more than {ManifestLimits.Nodes} values; split it");
-        }
-
+        _budget.Take(line, column);
         if (depth > ManifestLimits.Depth)
         {
             throw new ManifestSyntaxException(line, column, $"nested deeper than {ManifestLimits.Depth} levels");
@@ -73,10 +70,10 @@ internal ref struct JsonTreeReader
         {
             JsonTokenType.StartObject => ReadMapping(depth, line, column),
             JsonTokenType.StartArray => ReadSequence(depth, line, column),
-            JsonTokenType.String => ManifestNode.Scalar(NodeKind.String, _reader.GetString()!, line, column),
-            JsonTokenType.True => ManifestNode.Scalar(NodeKind.Boolean, "true", line, column),
-            JsonTokenType.False => ManifestNode.Scalar(NodeKind.Boolean, "false", line, column),
-            JsonTokenType.Null => ManifestNode.Scalar(NodeKind.Null, string.Empty, line, column),
+            JsonTokenType.String => ManifestNode.Scalar(NodeKind.String, _reader.GetString()!, null, line, column),
+            JsonTokenType.True => ManifestNode.Scalar(NodeKind.Boolean, "true", null, line, column),
+            JsonTokenType.False => ManifestNode.Scalar(NodeKind.Boolean, "false", null, line, column),
+            JsonTokenType.Null => ManifestNode.Scalar(NodeKind.Null, string.Empty, null, line, column),
             _ => ReadNumber(line, column),
         };
     }
@@ -84,7 +81,7 @@ internal ref struct JsonTreeReader
     private readonly ManifestNode ReadNumber(int line, int column)
     {
         var text = System.Text.Encoding.ASCII.GetString(_reader.ValueSpan);
-        return ManifestNode.Scalar(text.AsSpan().ContainsAny(".eE") ? NodeKind.Float : NodeKind.Integer, text, line, column);
+        return ManifestNode.Scalar(text.AsSpan().ContainsAny(".eE") ? NodeKind.Float : NodeKind.Integer, text, null, line, column);
     }
 
     private ManifestNode ReadSequence(int depth, int line, int column)

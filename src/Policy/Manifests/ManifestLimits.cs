@@ -7,7 +7,7 @@ internal static class ManifestLimits
 
     public const int Depth = 100;
 
-    /// <summary>Values in one document.</summary>
+    /// <summary>Values in one file.</summary>
     public const int Nodes = 4_000_000;
 
     /// <summary>Values that aliases may add to one document.</summary>

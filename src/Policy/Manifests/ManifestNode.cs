@@ -18,8 +18,11 @@ internal readonly record struct ManifestMember(string Key, int Line, int Column,
 /// <summary>A value of a manifest with its place in the file. Aliases share nodes, so the tree is a graph without cycles.</summary>
 internal sealed class ManifestNode
 {
-    private ManifestNode(NodeKind kind, int line, int column)
+    private readonly string? _written;
+
+    private ManifestNode(NodeKind kind, int line, int column, string? written = null)
     {
+        _written = written;
         Kind = kind;
         Line = line;
         Column = column;
@@ -33,6 +36,9 @@ internal sealed class ManifestNode
 
     /// <summary>The text of a scalar: decimal for integers, <c>true</c> or <c>false</c> for Booleans.</summary>
     public string Text { get; private init; } = string.Empty;
+
+    /// <summary>The text of a scalar as it stands in the file: <c>y</c> where <see cref="Text"/> is <c>true</c>.</summary>
+    public string Written => _written ?? Text;
 
     public IReadOnlyList<ManifestNode> Items { get; private init; } = [];
 
@@ -64,7 +70,8 @@ internal sealed class ManifestNode
         _ => "an object",
     };
 
-    public static ManifestNode Scalar(NodeKind kind, string text, int line, int column) => new(kind, line, column) { Text = text };
+    public static ManifestNode Scalar(NodeKind kind, string text, string? written, int line, int column) =>
+        new(kind, line, column, written) { Text = text };
 
     public static ManifestNode Sequence(List<ManifestNode> items, int line, int column) => new(NodeKind.Sequence, line, column)
     {

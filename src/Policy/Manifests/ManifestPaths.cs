@@ -10,9 +10,10 @@ public static class ManifestPaths
     public static bool IsManifest(string fileName)
     {
         ArgumentNullException.ThrowIfNull(fileName);
-        return fileName.EndsWith(".yaml", StringComparison.OrdinalIgnoreCase)
-            || fileName.EndsWith(".yml", StringComparison.OrdinalIgnoreCase)
-            || fileName.EndsWith(".json", StringComparison.OrdinalIgnoreCase);
+        fileName = Path.GetFileName(fileName);
+
+        // The lock of an Emacs that edits a manifest is a link of this name that leads nowhere.
+        return !fileName.StartsWith(".#", StringComparison.Ordinal) && HasManifestEnding(fileName);
     }
 
     /// <summary>The files the paths stand for, in order: a folder is its manifests by name, not its subfolders; no file twice.</summary>
@@ -57,4 +58,9 @@ public static class ManifestPaths
             return [];
         }
     }
+
+    private static bool HasManifestEnding(string fileName) =>
+        fileName.EndsWith(".yaml", StringComparison.OrdinalIgnoreCase)
+        || fileName.EndsWith(".yml", StringComparison.OrdinalIgnoreCase)
+        || fileName.EndsWith(".json", StringComparison.OrdinalIgnoreCase);
 }

@@ -28,9 +28,10 @@ public static class ManifestReader
         else if (Decode(content, documents) is { } text)
         {
             var json = file.EndsWith(".json", StringComparison.OrdinalIgnoreCase);
-            foreach (var (start, length, line) in DocumentSplitter.Split(text))
+            var budget = new NodeBudget();
+            foreach (var (start, length, line) in DocumentSplitter.Split(text).TakeWhile(_ => !budget.IsSpent))
             {
-                ReadPart(text.Substring(start, length), line, json, documents);
+                ReadPart(text.Substring(start, length), line, json, budget, documents);
             }
         }
 
@@ -59,10 +60,10 @@ public static class ManifestReader
     private static (int Line, int Column) Locate(ReadOnlySpan<char> before) =>
         (1 + before.Count('\n'), before.Length - before.LastIndexOf('\n'));
 
-    private static void ReadPart(string text, int lineOffset, bool json, DocumentReader documents)
+    private static void ReadPart(string text, int lineOffset, bool json, NodeBudget budget, DocumentReader documents)
     {
         var nodes = new List<ManifestNode>();
-        var fault = ReadSyntax(text, lineOffset, json, nodes);
+        var fault = ReadSyntax(text, lineOffset, json, budget, nodes);
         foreach (var node in nodes)
         {
             documents.Read(node);
@@ -75,7 +76,7 @@ public static class ManifestReader
     }
 
     /// <summary>Fills <paramref name="nodes"/> and returns what ended the reading, if anything did.</summary>
-    private static ManifestSyntaxException? ReadSyntax(string text, int lineOffset, bool json, List<ManifestNode> nodes)
+    private static ManifestSyntaxException? ReadSyntax(string text, int lineOffset, bool json, NodeBudget budget, List<ManifestNode> nodes)
     {
         if (text.AsSpan().IndexOfAny(Controls) is var control and >= 0)
         {
@@ -84,18 +85,18 @@ public static class ManifestReader
         }
 
         var body = DocumentSplitter.BodyOf(text);
-        if (!json && text.AsSpan(body).TrimStart() is not ['{' or '[', ..])
+        if (!json && !LooksLikeJson(text.AsSpan(body)))
         {
-            return Try(() => YamlTreeReader.Read(text, lineOffset, nodes));
+            return Try(() => YamlTreeReader.Read(text, lineOffset, budget, nodes));
         }
 
-        // Not everything legal in JSON is legal in YAML, and not every text that starts with a brace is JSON.
+        // Not everything legal in JSON is legal in YAML, and not every text that looks like JSON is.
         var bodyOffset = lineOffset + text.AsSpan(0, body).Count('\n');
-        var fault = Try(() => JsonTreeReader.Read(Encoding.UTF8.GetBytes(text[body..]), bodyOffset, nodes));
+        var fault = Try(() => JsonTreeReader.Read(Encoding.UTF8.GetBytes(text[body..]), bodyOffset, budget, nodes));
         if (fault is not null && !json)
         {
             var yaml = new List<ManifestNode>();
-            if (Try(() => YamlTreeReader.Read(text, lineOffset, yaml)) is null)
+            if (Try(() => YamlTreeReader.Read(text, lineOffset, budget, yaml)) is null)
             {
                 nodes.Clear();
                 nodes.AddRange(yaml);
@@ -104,6 +105,13 @@ public static class ManifestReader
         }
 
         return fault;
+    }
+
+    /// <summary>An object whose first key is in double quotes, or a list.</summary>
+    private static bool LooksLikeJson(ReadOnlySpan<char> body)
+    {
+        body = body.TrimStart();
+        return body is ['[', ..] || (body is ['{', ..] && body[1..].TrimStart() is ['"' or '}', ..]);
     }
 
     private static ManifestSyntaxException? Try(Action read)

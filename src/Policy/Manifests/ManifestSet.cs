@@ -6,7 +6,8 @@ namespace Portcullis.Policy.Manifests;
 /// <summary>The objects of several files and folders, read once: what <c>check</c>, <c>matrix</c> and <c>explain</c> look at.</summary>
 /// <param name="Resources">The objects in order; of an object that is given twice the first.</param>
 /// <param name="Findings">What the files themselves and <see cref="PolicyLint"/> have to say, in order of the files.</param>
-public sealed record ManifestSet(ImmutableArray<Resource> Resources, ImmutableArray<Finding> Findings)
+/// <param name="HasDuplicates">Whether an object is given twice, which is a finding too.</param>
+public sealed record ManifestSet(ImmutableArray<Resource> Resources, ImmutableArray<Finding> Findings, bool HasDuplicates)
 {
     /// <summary>Reads the files the paths stand for. A file that cannot be read is a finding.</summary>
     /// <param name="paths">Files and folders, as for <see cref="ManifestPaths"/>.</param>
@@ -22,7 +23,8 @@ public sealed record ManifestSet(ImmutableArray<Resource> Resources, ImmutableAr
         }
 
         findings.AddRange(PolicyLint.Check(resources));
-        return new ManifestSet([.. resources.DistinctBy(resource => resource.Key)], [.. findings]);
+        ImmutableArray<Resource> distinct = [.. resources.DistinctBy(resource => resource.Key)];
+        return new ManifestSet(distinct, [.. findings], HasDuplicates: distinct.Length < resources.Count);
     }
 
     /// <summary>Reads one file; when it cannot be opened, that is its only finding.</summary>

@@ -98,7 +98,7 @@ internal sealed record ObjectMetadata(
             CheckLabel(scope, node, member);
         }
 
-        return LabelSet.From(node.Members.Select(member => KeyValuePair.Create(member.Key, member.Value.Text)));
+        return LabelSet.From(node.Members.Select(member => KeyValuePair.Create(member.Key, TextOf(member.Value))));
     }
 
     /// <summary>Reports what is wrong with one label; returns whether it can be used.</summary>
@@ -118,6 +118,8 @@ internal sealed record ObjectMetadata(
         return scope.Errors == errors;
     }
 
+    private static string TextOf(ManifestNode value) => value.Kind == NodeKind.Null ? string.Empty : value.Written;
+
     private static string? Identity(ObjectScope scope, ManifestNode metadata, string key)
     {
         if (metadata[key] is not { } node)
@@ -128,9 +130,9 @@ internal sealed record ObjectMetadata(
         }
 
         // A number or a Boolean is reported, but says well enough which object is meant.
-        if (node.IsScalar && Text.IsClean(node.Text, MaxIdentity) && (node.Text.Length > 0 || key == "namespace"))
+        if (node.IsScalar && Text.IsClean(node.Written, MaxIdentity) && (node.Written.Length > 0 || key == "namespace"))
         {
-            return node.Text;
+            return node.Written;
         }
 
         scope.Error(node, $"must be a string of printable characters, not {(node.IsScalar ? Text.Quote(node.Text) : node.KindName)}; the object is skipped");

@@ -122,7 +122,7 @@ internal sealed class ObjectScope(string file, ManifestNode root, string kind, L
             return node?.Text;
         }
 
-        var remedy = node.IsScalar && node.Kind != NodeKind.Null ? $"; quote it: \"{Text.Shorten(node.Text)}\"" : string.Empty;
+        var remedy = node.IsScalar && node.Kind != NodeKind.Null ? $"; quote it: \"{Text.Shorten(node.Written)}\"" : string.Empty;
         Error(node, $"must be a string, not {node.KindName}{remedy}");
         return null;
     }

@@ -9,11 +9,12 @@ internal sealed class YamlTreeReader
     private readonly Parser _parser;
     private readonly int _lineOffset;
     private readonly Dictionary<string, ManifestNode?> _anchors = new(StringComparer.Ordinal);
-    private int _nodes;
+    private readonly NodeBudget _budget;
     private int _aliasedNodes;
 
-    private YamlTreeReader(string text, int lineOffset)
+    private YamlTreeReader(string text, int lineOffset, NodeBudget budget)
     {
+        _budget = budget;
         _parser = new Parser(new StringReader(text));
         _lineOffset = lineOffset;
     }
@@ -21,27 +22,35 @@ internal sealed class YamlTreeReader
     /// <summary>Appends every document of <paramref name="text"/> to <paramref name="documents"/>.</summary>
     /// <param name="text">YAML.</param>
     /// <param name="lineOffset">How many lines of the file come before the text.</param>
+    /// <param name="budget">What the file may still hold.</param>
     /// <param name="documents">Receives the documents up to the first error.</param>
     /// <exception cref="ManifestSyntaxException">The text is no YAML, or goes beyond a limit.</exception>
-    public static void Read(string text, int lineOffset, List<ManifestNode> documents)
+    public static void Read(string text, int lineOffset, NodeBudget budget, List<ManifestNode> documents)
     {
-        var reader = new YamlTreeReader(text, lineOffset);
+        var reader = new YamlTreeReader(text, lineOffset, budget);
         try
         {
             reader.ReadStream(documents);
         }
         catch (YamlException exception)
         {
-            throw new ManifestSyntaxException(
-                (int)exception.Start.Line + lineOffset, (int)exception.Start.Column, Text.OneLine(exception.Message));
+            var (line, column) = Clamp(text, exception.Start);
+            throw new ManifestSyntaxException(line + lineOffset, column, Text.OneLine(exception.Message));
         }
         catch (Exception exception) when (exception is not (ManifestSyntaxException or OutOfMemoryException))
         {
             // The parser lets some malformed input through to exceptions of its internals; to the author it is a syntax error.
-            var mark = reader._parser.Current?.End ?? Mark.Empty;
-            throw new ManifestSyntaxException(
-                (int)mark.Line + lineOffset, (int)mark.Column, $"cannot be read as YAML ({Text.OneLine(exception.Message)})");
+            var (line, column) = Clamp(text, reader._parser.Current?.End ?? Mark.Empty);
+            throw new ManifestSyntaxException(line + lineOffset, column, $"cannot be read as YAML ({Text.OneLine(exception.Message)})");
         }
+    }
+
+    /// <summary>The parser places what is missing at the end behind the last line.</summary>
+    private static (int Line, int Column) Clamp(string text, Mark mark)
+    {
+        var body = text.AsSpan().TrimEnd("\r\n");
+        var lines = 1 + body.Count('\n');
+        return mark.Line <= lines ? ((int)mark.Line, (int)mark.Column) : (lines, body.Length - body.LastIndexOf('\n'));
     }
 
     private void ReadStream(List<ManifestNode> documents)
@@ -54,7 +63,6 @@ internal sealed class YamlTreeReader
             }
 
             _anchors.Clear();
-            _nodes = 0;
             _aliasedNodes = 0;
             documents.Add(ReadNode(Next(), 0));
         }
@@ -65,11 +73,7 @@ internal sealed class YamlTreeReader
 
     private ManifestNode ReadNode(ParsingEvent current, int depth)
     {
-        if (++_nodes > ManifestLimits.Nodes)
-        {
-            throw Failure(current, $"the document has more than {ManifestLimits.Nodes} values; split it");
-        }
-
+        _budget.Take(Line(current), Column(current));
         if (depth > ManifestLimits.Depth)
         {
             throw Failure(current, $"nested deeper than {ManifestLimits.Depth} levels");
@@ -129,7 +133,7 @@ internal sealed class YamlTreeReader
         var tag = scalar.Tag.IsEmpty ? null : scalar.Tag.Value;
         var (kind, text) = YamlScalars.Resolve(scalar.Value, tag, scalar.Style == ScalarStyle.Plain)
             ?? throw Failure(scalar, $"the value does not fit the tag {Text.Shorten(tag!)}, or the tag is not understood");
-        return ManifestNode.Scalar(kind, text, Line(scalar), Column(scalar));
+        return ManifestNode.Scalar(kind, text, kind == NodeKind.String ? null : scalar.Value, Line(scalar), Column(scalar));
     }
 
     private ManifestNode ReadSequence(SequenceStart start, int depth)

@@ -177,7 +177,7 @@ internal static class RandomWorlds
         (3, ClusterPolicy.Select(item => (Resource)item)),
         (2, NamespaceObject.Select(item => (Resource)item)),
         (1, NodeObject.Select(item => (Resource)item)),
-        (0, ServiceObject.Select(item => (Resource)item)));
+        (3, ServiceObject.Select(item => (Resource)item)));
 
     /// <summary>One change: most often an upsert.</summary>
     public static readonly Gen<ResourceChange> Change = Gen.Select(AnyResource, Gen.Int[0, 4], (resource, kind) =>

@@ -1,0 +1,124 @@
+using System.Diagnostics;
+using Portcullis.Net;
+using Portcullis.Policy;
+using Portcullis.Policy.Compiler;
+using Portcullis.Resources;
+using Portcullis.Rules;
+using Portcullis.Sources;
+
+namespace Portcullis.Benchmarks.Compile;
+
+/// <summary>Compiles a whole cluster as if every pod were on this node, then changes one thing at a time.</summary>
+internal static class CompileScenario
+{
+    private const int Repetitions = 1001;
+    private static long _revision;
+
+    public static int Run(int namespaces)
+    {
+        var world = new LargeWorld(namespaces);
+        var changes = world.Resources.Select(ResourceChange.Upsert).ToArray();
+        var before = GC.GetTotalMemory(forceFullCollection: true);
+        Console.WriteLine($"world: {world.Pods.Count} pods, {namespaces} namespaces, {world.Policies.Count} policies: {Megabytes(before)}");
+
+        var compiler = new PolicyCompiler(new PolicyOptions());
+        var processor = Process.GetCurrentProcess().TotalProcessorTime;
+        var watch = Stopwatch.StartNew();
+        compiler.Apply(changes);
+        var first = compiler.Flush(++_revision);
+        watch.Stop();
+        processor = Process.GetCurrentProcess().TotalProcessorTime - processor;
+        Console.WriteLine($"full compile: {watch.Elapsed.TotalMilliseconds:F0} ms ({processor.TotalMilliseconds:F0} ms of processor time, {GC.GetTotalPauseDuration().TotalMilliseconds:F0} ms of it in {GC.CollectionCount(0)} collections); {first.Endpoints.Length} endpoints, {first.RuleSets.Length} rule sets, {first.PeerSets.Length} peer sets");
+        first = null;
+        Console.WriteLine($"memory with the world: {Megabytes(GC.GetTotalMemory(forceFullCollection: true))}; peak resident {Megabytes(Process.GetCurrentProcess().PeakWorkingSet64)}");
+
+        Relabel(compiler, world);
+        ChangeLargePolicy(compiler);
+        GC.KeepAlive(world);
+        return 0;
+    }
+
+    private static void Relabel(PolicyCompiler compiler, LargeWorld world)
+    {
+        var times = new List<double>();
+        for (var i = 0; i < Repetitions; i++)
+        {
+            var pod = world.Pods[i * 37 % world.Pods.Count];
+            pod = pod with { Labels = pod.Labels.With("app", i % 2 == 0 ? "db" : "front") };
+            times.Add(Time(compiler, out _, pod));
+        }
+
+        Report("one pod relabelled", times);
+    }
+
+    private static void ChangeLargePolicy(PolicyCompiler compiler)
+    {
+        var resources = new List<Resource> { new Namespace { Name = "large", Labels = LabelSet.Of(("size", "large")) } };
+        for (var i = 0; i < 11_000; i++)
+        {
+            resources.Add(new Workload
+            {
+                Namespace = "large",
+                Name = $"pod-{i}",
+                Labels = LabelSet.Of(("role", i < 1000 ? "server" : "client"), ("pod", $"{i}")),
+                Addresses = [IpAddress.V4(0x0b000000u + (uint)i)],
+            });
+        }
+
+        var policy = new NetworkPolicy
+        {
+            Namespace = "large",
+            Name = "policy",
+            PodSelector = LargeWorld.Select("role", "server"),
+            Ingress = [new NetworkPolicyRule([new NetworkPolicyPeer(LargeWorld.Select("role", "client"), null, null)], [])],
+        };
+        Time(compiler, out _, [.. resources, policy]);
+        var processor = Environment.CpuUsage.TotalTime;
+        var ports = new List<double>();
+        var peers = new List<double>();
+        for (var i = 0; i < 101; i++)
+        {
+            var rule = policy.Ingress[0] with { Ports = [new NetworkPolicyPort(IpProtocol.Tcp, (ushort)(i + 1), null)] };
+            ports.Add(Time(compiler, out var set, policy with { Ingress = [rule] }));
+            Check(set.Endpoints.Length == 1000, "the policy did not change 1000 endpoints");
+            var selector = new LabelSelector([new LabelRequirement("role", LabelOperator.In, ["client", $"{i}"])]);
+            peers.Add(Time(compiler, out set, policy with { Ingress = [new NetworkPolicyRule([new NetworkPolicyPeer(selector, null, null)], [])] }));
+            Check(set.PeerSets is [{ Added.Length: 10_000 }], "the policy did not bring 10000 peers");
+        }
+
+        Report("one policy with 1000 subjects and 10000 peers, other ports", ports);
+        Report("one policy with 1000 subjects and 10000 peers, other peers", peers);
+        var mean = (Environment.CpuUsage.TotalTime - processor).TotalMicroseconds / (ports.Count + peers.Count);
+        Console.WriteLine($"mean of both in processor time, the client's share included: {mean:F1} us");
+    }
+
+    private static double Time(PolicyCompiler compiler, out ChangeSet set, params ReadOnlySpan<Resource> resources)
+    {
+        var changes = new ResourceChange[resources.Length];
+        for (var i = 0; i < changes.Length; i++)
+        {
+            changes[i] = ResourceChange.Upsert(resources[i]);
+        }
+
+        var start = Stopwatch.GetTimestamp();
+        compiler.Apply(changes);
+        set = compiler.Flush(++_revision);
+        return Stopwatch.GetElapsedTime(start).TotalMicroseconds;
+    }
+
+    private static void Report(string what, List<double> times)
+    {
+        times.Sort();
+        Console.WriteLine($"{what}: median {times[times.Count / 2]:F1} us, p99 {times[(int)(times.Count * 0.99)]:F1} us");
+    }
+
+    private static void Check(bool condition, string problem)
+    {
+        if (!condition)
+        {
+            throw new InvalidOperationException(problem);
+        }
+    }
+
+    private static string Megabytes(long bytes) => $"{bytes / 1048576.0:F0} MB";
+}

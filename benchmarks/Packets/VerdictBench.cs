@@ -1,0 +1,181 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using Portcullis.Datapath.Ebpf;
+using Portcullis.Datapath.Ebpf.Native;
+using Portcullis.Datapath.Ebpf.Tables;
+using Portcullis.Net;
+using Portcullis.Resources;
+using Portcullis.Rules;
+
+namespace Portcullis.Packets;
+
+/// <summary>The duration of one run on one packet, and of the empty program measured around it.</summary>
+internal sealed record Measurement(string Packet, uint Nanoseconds, uint Empty);
+
+/// <summary>Packets through the real programs and tables, as the lowering fills them.</summary>
+internal sealed unsafe class VerdictBench : IDisposable
+{
+    public const int Peers = 100_000;
+
+    private const int Ifindex = 1;
+    private const int Sets = 100;
+    private const int Repeat = 200_000;
+    private const int Rounds = 7;
+
+    private static readonly IpAddress Pod4 = IpAddress.Parse("10.255.0.1");
+    private static readonly IpAddress Pod6 = IpAddress.Parse("fd00:ffff::1");
+
+    private readonly BpfObject _reference = BpfObject.Open("bench.bpf.o");
+    private EbpfGeneration? _generation;
+    private RuleLowering? _lowering;
+
+    /// <summary>100 peer sets of 1,000 addresses of each family; every rule set refers to all of them.</summary>
+    public void Load()
+    {
+        _reference.Load();
+        var world = new CompiledWorld();
+        world.Apply(new ChangeSet
+        {
+            Revision = 1,
+            PeerSets = [.. Enumerable.Range(0, Sets).Select(PeerSet)],
+            RuleSets =
+            [
+                RuleSet(1, Direction.Ingress, null),
+                RuleSet(2, Direction.Egress, null),
+                RuleSet(3, Direction.Ingress, [.. Enumerable.Range(0, 9).Select(i => new PortRange(IpProtocol.Tcp, (ushort)(i * 1000), (ushort)((i * 1000) + 500)))]),
+                RuleSet(4, Direction.Ingress, [new PortRange(IpProtocol.Udp, 1, 1)]),
+                RuleSet(5, Direction.Egress, [new PortRange(IpProtocol.Udp, 1, 1)]),
+            ],
+        });
+        world.Complete();
+        for (var capacities = TableCapacities.Estimate(world); _lowering is null;)
+        {
+            _generation = EbpfGeneration.Load(capacities, 16, PcConfigFlags.None, paths: null);
+            try
+            {
+                _lowering = new RuleLowering(_generation.Tables, world);
+            }
+            catch (TableFullException full)
+            {
+                _generation.Dispose();
+                capacities = capacities.Grow(full);
+            }
+        }
+    }
+
+    public IEnumerable<Measurement> Measure()
+    {
+        var tcp4 = Frame(Peer4(77_777), Pod4, 6, 0x10);
+        var tcp6 = Frame(Peer6(77_777), Pod6, 6, 0x10);
+        yield return Run("IPv4 TCP, allowed", tcp4, ingress: 1, egress: 0);
+        yield return Run("IPv4 TCP, allowed, both directions policed", tcp4, ingress: 1, egress: 2);
+        yield return Run("IPv4 TCP, allowed by port list of 9 ranges", tcp4, ingress: 3, egress: 0);
+        yield return Run("IPv4 TCP, denied", tcp4, ingress: 4, egress: 5);
+        yield return Run("IPv4 UDP, allowed, reply permit kept alive", Frame(Peer4(77_777), Pod4, 17, 0), ingress: 1, egress: 5);
+        yield return Run("IPv4 TCP, new connection, reply permit granted", Frame(Peer4(77_777), Pod4, 6, 0x02), ingress: 1, egress: 5);
+        Send(Direction.Egress, Frame(Pod4, Peer4(77_777), 6, 0x02), ingress: 4, egress: 2);
+        yield return Run("IPv4 TCP, reply by permit", tcp4, ingress: 4, egress: 2);
+        yield return Run("IPv6 TCP, allowed", tcp6, ingress: 1, egress: 0);
+        Send(Direction.Egress, Frame(Pod6, Peer6(77_777), 6, 0x02), ingress: 4, egress: 2);
+        yield return Run("IPv6 TCP, reply by permit", tcp6, ingress: 4, egress: 2);
+        FillReference();
+        yield return Against("for comparison: one hash lookup, 100k entries", "bench_hash_lookup", tcp4);
+        yield return Against("for comparison: one LRU hash lookup, 100k entries", "bench_lru_lookup", tcp4);
+        yield return Against("for comparison: one LPM trie lookup, 100k entries", "bench_lpm_lookup", tcp4);
+    }
+
+    public void Dispose()
+    {
+        _generation?.Dispose();
+        _reference.Dispose();
+    }
+
+    private static IpAddress Peer4(int i) => IpAddress.V4(0x0a000000u + ((uint)i * 5));
+
+    private static IpAddress Peer6(int i) => IpAddress.V6(((UInt128)0xfd00_0000_0000_0000 << 64) + ((UInt128)(uint)(i / 250) << 64) + (uint)i);
+
+    private static PeerSetDelta PeerSet(int set)
+    {
+        var members = Enumerable.Range(set * (Peers / Sets), Peers / Sets);
+        var prefixes = members.SelectMany(i => (IpPrefix[])[new IpPrefix(Peer4(i), 32), new IpPrefix(Peer6(i), 128)]);
+        return new PeerSetDelta(new PeerSetId(set + 1), $"set {set}", [.. prefixes], []);
+    }
+
+    private static RuleSet RuleSet(int id, Direction direction, ImmutableArray<PortRange>? ports)
+    {
+        var reference = new RuleReference(RuleOrigin.NetworkPolicy, new NamespacedName("bench", $"policy{id}"), null);
+        EquatableArray<PeerSetId> peers = [.. Enumerable.Range(1, Sets).Select(set => new PeerSetId(set))];
+        var rule = new Rule(RuleAction.Accept, peers, ports is { } ranges ? new EquatableArray<PortRange>(ranges) : null, reference with { Rule = 0 });
+        return new RuleSet(new RuleSetId(id), direction, [new RuleTier(RuleTierKind.NetworkPolicy, [rule], reference)]);
+    }
+
+    private static byte[] Frame(IpAddress source, IpAddress destination, byte protocol, byte tcpFlags)
+    {
+        var isIp4 = source.Family == IpFamily.IPv4;
+        var header = isIp4 ? 20 : 40;
+        var frame = new byte[14 + header + 40];
+        BinaryPrimitives.WriteUInt16BigEndian(frame.AsSpan(12), isIp4 ? (ushort)0x0800 : (ushort)0x86dd);
+        frame[14] = isIp4 ? (byte)0x45 : (byte)0x60;
+        BinaryPrimitives.WriteUInt16BigEndian(frame.AsSpan(isIp4 ? 16 : 18), (ushort)(isIp4 ? header + 40 : 40));
+        frame[isIp4 ? 23 : 20] = protocol;
+        source.WriteNetworkOrder(frame.AsSpan(isIp4 ? 26 : 22));
+        destination.WriteNetworkOrder(frame.AsSpan(isIp4 ? 30 : 38));
+        var isFromPod = source == Pod4 || source == Pod6;
+        BinaryPrimitives.WriteUInt16BigEndian(frame.AsSpan(14 + header), (ushort)(isFromPod ? 8100 : 40000));
+        BinaryPrimitives.WriteUInt16BigEndian(frame.AsSpan(14 + header + 2), (ushort)(isFromPod ? 40000 : 8100));
+        frame[14 + header + 12] = 0x50;
+        frame[14 + header + 13] = tcpFlags;
+        return frame;
+    }
+
+    private void SetEndpoint(int ingress, int egress)
+    {
+        var endpoint = new Endpoint(
+            new NamespacedName("bench", "pod"), "lo", InterfaceSide.Peer, [Pod4, Pod6],
+            ingress == 0 ? null : new RuleSetId(ingress), egress == 0 ? null : new RuleSetId(egress), new Link("lo", Ifindex));
+        var plan = InterfacePlan.For(endpoint, allowSpoofing: false, _lowering!.RowOf)!;
+        _generation!.SetEndpoint(plan, before: null);
+        _generation.Tables.Endpoints[Ifindex].Heal = 0;
+    }
+
+    private void Send(Direction direction, byte[] frame, int ingress, int egress)
+    {
+        SetEndpoint(ingress, egress);
+        BpfProgram.Run(direction == Direction.Egress ? _generation!.IngressProgram : _generation!.EgressProgram, frame);
+    }
+
+    private Measurement Run(string packet, byte[] frame, int ingress, int egress)
+    {
+        SetEndpoint(ingress, egress);
+        return Median(packet, _generation!.EgressProgram, frame);
+    }
+
+    private Measurement Against(string packet, string program, byte[] frame) => Median(packet, _reference.ProgramFd(program), frame);
+
+    /// <summary>Both programs take turns, so that whatever else the machine does hits both.</summary>
+    private Measurement Median(string packet, int program, byte[] frame)
+    {
+        var empty = _reference.ProgramFd("bench_empty");
+        var (durations, empties) = (new List<uint>(), new List<uint>());
+        for (var round = 0; round < Rounds; round++)
+        {
+            empties.Add(BpfProgram.Run(empty, frame, Repeat).Nanoseconds);
+            durations.Add(BpfProgram.Run(program, frame, Repeat).Nanoseconds);
+        }
+
+        durations.Sort();
+        empties.Sort();
+        return new Measurement(packet, durations[Rounds / 2], empties[Rounds / 2]);
+    }
+
+    private void FillReference()
+    {
+        for (var i = 0; i < Peers; i++)
+        {
+            var address = BinaryPrimitives.ReverseEndianness((uint)Peer4(i).Bits);
+            BpfMap.Set(_reference.MapFd("bench_hash"), address, 1u, "filling the hash");
+            BpfMap.Set(_reference.MapFd("bench_lru"), address, 1u, "filling the LRU hash");
+            BpfMap.Set(_reference.MapFd("bench_lpm"), 32ul | ((ulong)address << 32), 1u, "filling the trie");
+        }
+    }
+}

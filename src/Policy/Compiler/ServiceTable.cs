@@ -1,0 +1,282 @@
+using System.Collections.Immutable;
+using System.Runtime.InteropServices;
+using Portcullis.Net;
+using Portcullis.Resources;
+
+namespace Portcullis.Policy.Compiler;
+
+/// <summary>Services as egress sees them: cluster IPs and what is behind them.</summary>
+internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
+{
+    private readonly Dictionary<NamespacedName, ServiceState> _services = [];
+    private readonly Dictionary<string, SelectorIndex<ServiceState>> _byNamespace = [];
+    private readonly Dictionary<FrontendKey, Frontend> _frontends = [];
+    private readonly Dictionary<IpAddress, HashSet<Frontend>> _byBackend = [];
+    private readonly Dictionary<IpAddress, int> _clusterIps = [];
+    private readonly HashSet<Frontend> _stale = [];
+
+    /// <summary>Every cluster IP.</summary>
+    public IReadOnlyCollection<IpAddress> ClusterIps => _clusterIps.Keys;
+
+    /// <summary>Whether the set of cluster IPs changed since this was last cleared.</summary>
+    public bool ClusterIpsChanged { get; set; }
+
+    /// <summary>Every frontend.</summary>
+    public Dictionary<FrontendKey, Frontend>.ValueCollection Frontends => _frontends.Values;
+
+    /// <summary>Whether every table is empty.</summary>
+    public bool IsEmpty => _services.Count + _byNamespace.Count + _frontends.Count + _byBackend.Count + _clusterIps.Count == 0;
+
+    /// <summary>The frontends a workload may be behind, each once.</summary>
+    public IEnumerable<Frontend> FrontendsOf(PodState pod) =>
+        pod.Services.SelectMany(FrontendsOf).Distinct().Select(key => _frontends[key]);
+
+    /// <summary>Takes a Service in its new state; null when it is gone.</summary>
+    public void Set(NamespacedName name, Service? service)
+    {
+        if (_services.TryGetValue(name, out var known))
+        {
+            if (known.Service.Equals(service))
+            {
+                return;
+            }
+
+            Remove(known);
+        }
+
+        if (service is not null)
+        {
+            Add(new ServiceState(service));
+        }
+    }
+
+    /// <summary>Finds out which Services a workload is behind now; to be called when anything about it changed.</summary>
+    public void Follow(PodState pod)
+    {
+        if (_services.Count == 0)
+        {
+            return;
+        }
+
+        var now = inventory.Find(pod.Workload.Key.NamespacedName) == pod ? ServicesOf(pod) : [];
+        foreach (var service in pod.Services)
+        {
+            service.Pods.Remove(pod);
+            MarkStale(service);
+        }
+
+        foreach (var service in now)
+        {
+            service.Pods.Add(pod);
+            MarkStale(service);
+        }
+
+        pod.Services = now;
+    }
+
+    /// <summary>Brings the frontends up to date and returns those that may be judged differently.</summary>
+    public HashSet<Frontend> Update(IEnumerable<IpAddress> touched)
+    {
+        var changed = new HashSet<Frontend>();
+        foreach (var address in touched)
+        {
+            if (_byBackend.TryGetValue(address, out var frontends))
+            {
+                changed.UnionWith(frontends);
+            }
+        }
+
+        foreach (var frontend in _stale)
+        {
+            Refresh(frontend);
+            changed.Add(frontend);
+        }
+
+        _stale.Clear();
+        return changed;
+    }
+
+    private void Add(ServiceState service)
+    {
+        _services.Add(service.Service.Key.NamespacedName, service);
+        foreach (var address in service.Service.ClusterIps.Distinct())
+        {
+            ref var count = ref CollectionsMarshal.GetValueRefOrAddDefault(_clusterIps, address, out var exists);
+            count++;
+            ClusterIpsChanged |= !exists;
+        }
+
+        foreach (var key in FrontendsOf(service))
+        {
+            if (!_frontends.TryGetValue(key, out var frontend))
+            {
+                _frontends.Add(key, frontend = new Frontend(key));
+            }
+
+            frontend.Services.Add(service);
+            _stale.Add(frontend);
+        }
+
+        if (service.Selector is not { } selector)
+        {
+            return;
+        }
+
+        if (!_byNamespace.TryGetValue(service.Service.Namespace, out var index))
+        {
+            _byNamespace.Add(service.Service.Namespace, index = new SelectorIndex<ServiceState>());
+        }
+
+        index.Add(selector, service);
+        foreach (var pod in inventory.PodsIn(service.Service.Namespace))
+        {
+            if (IsBehind(service, pod.Workload))
+            {
+                service.Pods.Add(pod);
+                pod.Services = [.. pod.Services, service];
+                changes.EndpointChanged(pod);
+            }
+        }
+    }
+
+    private void Remove(ServiceState service)
+    {
+        _services.Remove(service.Service.Key.NamespacedName);
+        foreach (var address in service.Service.ClusterIps.Distinct())
+        {
+            if (--CollectionsMarshal.GetValueRefOrNullRef(_clusterIps, address) == 0)
+            {
+                _clusterIps.Remove(address);
+                ClusterIpsChanged = true;
+            }
+        }
+
+        foreach (var key in FrontendsOf(service))
+        {
+            var frontend = _frontends[key];
+            frontend.Services.Remove(service);
+            _stale.Add(frontend);
+        }
+
+        if (service.Selector is { } selector)
+        {
+            var index = _byNamespace[service.Service.Namespace];
+            index.Remove(selector, service);
+            if (index.Count == 0)
+            {
+                _byNamespace.Remove(service.Service.Namespace);
+            }
+        }
+
+        foreach (var pod in service.Pods)
+        {
+            pod.Services = [.. pod.Services.Where(other => other != service)];
+            changes.EndpointChanged(pod);
+        }
+    }
+
+    private void MarkStale(ServiceState service)
+    {
+        foreach (var key in FrontendsOf(service))
+        {
+            _stale.Add(_frontends[key]);
+        }
+    }
+
+    private void Refresh(Frontend frontend)
+    {
+        foreach (var backend in frontend.Backends)
+        {
+            if (_byBackend.TryGetValue(backend.Address, out var frontends) && frontends.Remove(frontend) && frontends.Count == 0)
+            {
+                _byBackend.Remove(backend.Address);
+            }
+        }
+
+        frontend.Backends = [.. BackendsOf(frontend)];
+        foreach (var backend in frontend.Backends)
+        {
+            if (!_byBackend.TryGetValue(backend.Address, out var frontends))
+            {
+                _byBackend.Add(backend.Address, frontends = []);
+            }
+
+            frontends.Add(frontend);
+        }
+
+        if (frontend.Services.Count == 0 && _frontends.GetValueOrDefault(frontend.Key) == frontend)
+        {
+            _frontends.Remove(frontend.Key);
+        }
+    }
+
+    private IEnumerable<Backend> BackendsOf(Frontend frontend)
+    {
+        foreach (var service in frontend.Services.OrderBy(service => service.Service.Key.NamespacedName))
+        {
+            foreach (var servicePort in service.Service.Ports)
+            {
+                if (servicePort.Protocol != frontend.Key.Protocol || servicePort.Port != frontend.Key.Port)
+                {
+                    continue;
+                }
+
+                foreach (var pod in service.Pods.OrderBy(pod => pod.Workload.Key.NamespacedName))
+                {
+                    if (pod.Workload.Ready && AddressOf(pod, frontend.Key.Address.Family) is { } address)
+                    {
+                        foreach (var port in TargetPorts(pod.Workload, servicePort))
+                        {
+                            yield return new Backend(address, port, pod);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private IpAddress? AddressOf(PodState pod, IpFamily family)
+    {
+        foreach (var address in pod.Workload.Addresses)
+        {
+            // On the host's network a workload has its node's addresses without owning them.
+            if (address.Family == family && (pod.Workload.HostNetwork || inventory.Addresses.OwnerOf(address) == pod))
+            {
+                return address;
+            }
+        }
+
+        return null;
+    }
+
+    private static IEnumerable<ushort> TargetPorts(Workload workload, ServicePort port)
+    {
+        if (port.TargetPort.Number is { } number)
+        {
+            return [number];
+        }
+
+        var named = new PortName(port.TargetPort.Name!, port.Protocol);
+        return workload.Ports.Where(named.Means).Select(served => served.Port);
+    }
+
+    private List<ServiceState> ServicesOf(PodState pod)
+    {
+        var result = new List<ServiceState>();
+        if (_byNamespace.TryGetValue(pod.Workload.Namespace, out var index))
+        {
+            index.FindCandidates(pod.Workload.Labels, result);
+            result.RemoveAll(service => !IsBehind(service, pod.Workload));
+        }
+
+        return result;
+    }
+
+    private static bool IsBehind(ServiceState service, Workload workload) =>
+        !workload.Finished && LabelMatching.Matches(service.Selector!, workload.Labels);
+
+    private static IEnumerable<FrontendKey> FrontendsOf(ServiceState service) =>
+        from address in service.Service.ClusterIps.Distinct()
+        from port in service.Service.Ports.DistinctBy(port => (port.Protocol, port.Port))
+        select new FrontendKey(address, port.Protocol, port.Port);
+}

@@ -57,7 +57,7 @@ internal sealed partial class Ruleset
     private List<string> RemoveChains(Backend backend, Func<string, bool> isOwn)
     {
         var iptables = new IptablesTool(backend);
-        var families = new[] { IpFamily.IPv4, IpFamily.IPv6 }.Where(family => backend.Restore(family) is not null).ToList();
+        var families = FamiliesOfMachine().Where(family => backend.Restore(family) is not null).ToList();
         var saved = iptables.Save(families, Tables);
         string Removal(string table, IpFamily family) =>
             RestoreScript.Installing(table, [], [], saved[(table, family)], isOwn)

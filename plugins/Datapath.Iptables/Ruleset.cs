@@ -195,10 +195,13 @@ internal sealed partial class Ruleset
             LogBackend(_backend.Name, choice.Reason);
         }
 
-        // A machine without IPv6 has no packets of it to judge.
-        Families = File.Exists("/proc/thread-self/net/if_inet6") ? [IpFamily.IPv4, IpFamily.IPv6] : [IpFamily.IPv4];
+        Families = FamiliesOfMachine();
         return (new IptablesTool(_backend), IpsetTool.Find());
     }
+
+    // A machine without IPv6 has no packets of it to judge.
+    private static IReadOnlyList<IpFamily> FamiliesOfMachine() =>
+        File.Exists("/proc/thread-self/net/if_inet6") ? [IpFamily.IPv4, IpFamily.IPv6] : [IpFamily.IPv4];
 
     // Groups are 16 bits: two instances may share one, so every report carries the instance's prefix too.
     private static ushort GroupOf(string instance)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Portcullis.Datapath.Iptables.Tools;
 using Portcullis.Datapaths;
 using Portcullis.Host.Demo;
@@ -174,6 +175,36 @@ public sealed class LifecycleTests
 
         node.RunWithInput("iptables-nft-restore", "*mangle\n:KUBE-IPTABLES-HINT - [0:0]\nCOMMIT\n", "--noflush");
         Assert.Equal(Backend.Nft, node.Network.Node.Run(BackendDetector.Detect).Backend);
+    }
+
+    [Fact]
+    public async Task Apply_LockHeldByAnotherProcess_WaitsForIt()
+    {
+        await using var node = new Node("legacy");
+        using var holder = Process.Start(new ProcessStartInfo("flock", ["/run/xtables.lock", "sh", "-c", "echo held; read line"])
+        {
+            UseShellExecute = false,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        })!;
+        try
+        {
+            Assert.Equal("held", await holder.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken));
+            Assert.Contains($"process {holder.Id} (flock)", XtablesLock.Describe(), StringComparison.Ordinal);
+
+            var applying = ApplyIsolationAsync(node);
+            await node.UntilWarnedAsync($"process {holder.Id} (flock)");
+            Assert.False(applying.IsCompleted);
+            await holder.StandardInput.WriteLineAsync("go");
+            await applying;
+
+            Assert.Contains($"pcl.{Instance}.", node.Saved(IpFamily.IPv4), StringComparison.Ordinal);
+        }
+        finally
+        {
+            holder.StandardInput.Close();
+            await holder.WaitForExitAsync(CancellationToken.None);
+        }
     }
 
     [Theory]

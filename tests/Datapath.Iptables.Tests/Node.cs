@@ -1,5 +1,6 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
-using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Portcullis.Datapath.Iptables.Tools;
 using Portcullis.Datapaths;
@@ -25,6 +26,7 @@ internal sealed class Node : IAsyncDisposable
     private readonly Backend _backend;
     private readonly Dictionary<string, int> _links;
     private readonly TimeProvider _time;
+    private readonly Warnings _log = new();
     private long _revision;
 
     public Node(string backend, DatapathSettings? settings = null, TimeProvider? time = null)
@@ -59,7 +61,7 @@ internal sealed class Node : IAsyncDisposable
 
     /// <summary>A second process' datapath on the same node.</summary>
     public IptablesDatapath Open(DatapathSettings settings, NetworkNamespace? network = null) =>
-        (network ?? Network.Node).Run(() => new IptablesDatapath(settings, _time, NullLogger<IptablesDatapath>.Instance, _backend));
+        (network ?? Network.Node).Run(() => new IptablesDatapath(settings, _time, _log, _backend));
 
     /// <summary>The process ends and another begins.</summary>
     public async Task RestartAsync()
@@ -125,6 +127,10 @@ internal sealed class Node : IAsyncDisposable
         .Where(line => !line.StartsWith('#'))
         .Select(line => line.StartsWith(':') ? line[..line.IndexOf('[', StringComparison.Ordinal)] : line));
 
+    /// <summary>Waits until the datapath has logged a warning.</summary>
+    public Task UntilWarnedAsync(string text) =>
+        UntilAsync(() => _log.Texts.Any(warning => warning.Contains(text, StringComparison.Ordinal)), $"a warning of {text}");
+
     /// <summary>Waits until a condition holds.</summary>
     public static async Task UntilAsync(Func<bool> condition, string missing)
     {
@@ -144,4 +150,17 @@ internal sealed class Node : IAsyncDisposable
 
     /// <summary>The index of an interface.</summary>
     public static int IndexOf(NetworkNamespace network, string link) => int.Parse(IpCommand.Run("-n", network.Name, "-o", "link", "show", "dev", link).Split(':')[0]);
+
+    private sealed class Warnings : ILogger<IptablesDatapath>
+    {
+        public ConcurrentQueue<string> Texts { get; } = [];
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            Texts.Enqueue(formatter(state, exception));
+    }
 }

@@ -12,8 +12,11 @@ namespace Portcullis.Datapath.Iptables;
 /// <param name="Explainer">Explains what the chains report.</param>
 internal sealed record Installed(World World, Layout Layout, IptablesTool Iptables, IpsetTool Ipset, FlowExplainer Explainer)
 {
+    /// <summary>Endpoints that cannot be told by their interface.</summary>
+    public IReadOnlyList<Finding> InterfaceProblems { get; set; } = [];
+
     /// <summary>What is not enforced as asked.</summary>
-    public IReadOnlyList<Finding> Problems { get; set; } = [];
+    public IReadOnlyList<Finding> Problems => [.. InterfaceProblems, .. Layout.Closed];
 
     /// <summary>Grows with every change of chains.</summary>
     public int ChainsVersion { get; set; }

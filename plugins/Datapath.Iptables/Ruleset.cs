@@ -11,6 +11,9 @@ namespace Portcullis.Datapath.Iptables;
 /// <summary>The instance's chains and sets in the kernel. Used from the kernel thread only.</summary>
 internal sealed partial class Ruleset
 {
+    /// <summary>The most sets a network namespace can have: the kernel's table of them grows up to it.</summary>
+    public const int MaxSets = 65534;
+
     private static readonly string[] Tables = ["mangle", "raw"];
 
     private readonly DatapathSettings _settings;
@@ -83,7 +86,7 @@ internal sealed partial class Ruleset
         installed.Explainer.EndpointsChanged();
         if (!changes.Endpoints.IsEmpty || !changes.RemovedEndpoints.IsEmpty)
         {
-            installed.Problems = plan.Problems;
+            installed.InterfaceProblems = plan.Problems;
         }
 
         return new ApplyResult(installed.Problems);
@@ -113,12 +116,13 @@ internal sealed partial class Ruleset
     {
         var (iptables, ipset) = Connect();
         var saved = iptables.Save(Families, Tables);
-        var sets = ipset.Names().Where(_names.IsOwn).ToList();
+        var present = ipset.Names();
+        var sets = present.Where(_names.IsOwn).ToList();
         _names.StepPast(saved.Values.SelectMany(table => table.Chains).Concat(sets));
 
         var world = new World();
         world.Apply(changes);
-        var layout = new Layout(world, _names, _verdicts, _settings, Families);
+        var layout = new Layout(world, _names, _verdicts, _settings, Families, MaxSets - present.Count);
         var plan = layout.Advance(changes);
         var isFirst = _installed is null;
         try
@@ -138,13 +142,13 @@ internal sealed partial class Ruleset
             Counters.Add(EarlierCounts, Counters.Of(saved, _names));
         }
 
-        _installed = new Installed(world, layout, iptables, ipset, new FlowExplainer(world, _names)) { Problems = plan.Problems };
+        _installed = new Installed(world, layout, iptables, ipset, new FlowExplainer(world, _names)) { InterfaceProblems = plan.Problems };
         Explainer = _installed.Explainer;
         var kept = layout.Sets.Select(set => set.Name).ToHashSet();
         _garbage = [.. _garbage.Union(sets).Where(name => !kept.Contains(name))];
         iptables.Restore(RemovingScripts(plan, saved), LogLockHeld);
         LeaveOtherBackend(iptables.Backend);
-        return new ApplyResult(plan.Problems);
+        return new ApplyResult(_installed.Problems);
     }
 
     private void Execute(Installed installed, Plan plan)

@@ -8,9 +8,6 @@ namespace Portcullis.Datapath.Iptables;
 /// <summary>Reads counters for those who ask, at most once a second.</summary>
 internal sealed partial class StatusReader(KernelThread kernel, Ruleset ruleset, TimeProvider time, ILogger logger)
 {
-    // The kernel's own limit (ip_set_max grows up to it).
-    private const int MaxSets = 65534;
-
     private static readonly TimeSpan FreshFor = TimeSpan.FromSeconds(1);
 
     // A long apply is not waited for: the figures from before it serve as well.
@@ -74,7 +71,7 @@ internal sealed partial class StatusReader(KernelThread kernel, Ruleset ruleset,
         return new DatapathStatus
         {
             Packets = Counters.ToPackets(counts),
-            Tables = [new TableUsage("sets", sets, MaxSets)],
+            Tables = [new TableUsage("sets", sets, Ruleset.MaxSets)],
         };
     }
 

@@ -137,13 +137,11 @@ internal static class Sockets
         return await ArrivesAsync(socket, limit);
     }
 
-    /// <summary>Sends a datagram and tells whether it arrives.</summary>
-    public static async Task<ProbeOutcome> UdpArrivesAsync(NetworkPod from, int fromPort, NetworkPod to, int toPort, IpFamily family, TimeSpan limit)
+    /// <summary>Sends a datagram from one bound socket to another and tells whether it arrives.</summary>
+    public static async Task<ProbeOutcome> SendAsync(Socket from, Socket to, TimeSpan limit)
     {
-        using var receiver = Udp(to.Network, to.Address(family), toPort);
-        using var sender = Udp(from.Network, from.Address(family), fromPort);
-        await sender.SendToAsync("x"u8.ToArray(), receiver.LocalEndPoint!, TestContext.Current.CancellationToken);
-        return await ArrivesAsync(receiver, limit);
+        await from.SendToAsync("x"u8.ToArray(), to.LocalEndPoint!, TestContext.Current.CancellationToken);
+        return await ArrivesAsync(to, limit);
     }
 
     /// <summary>Sends an SCTP INIT and tells whether it arrives; the kernel need not know the protocol.</summary>
@@ -182,7 +180,8 @@ internal static class Sockets
         return ping.Send(to.ToIPAddress(), (int)limit.TotalMilliseconds).Status == IPStatus.Success;
     });
 
-    private static Socket Udp(NetworkNamespace network, IpAddress address, int port) => network.Run(() =>
+    /// <summary>A bound UDP socket.</summary>
+    public static Socket Udp(NetworkNamespace network, IpAddress address, int port) => network.Run(() =>
     {
         var socket = new Socket(address.ToIPAddress().AddressFamily, SocketType.Dgram, ProtocolType.Udp);
         socket.Bind(new IPEndPoint(address.ToIPAddress(), port));

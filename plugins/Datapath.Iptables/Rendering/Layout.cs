@@ -21,14 +21,24 @@ internal sealed class Layout
     private readonly Dictionary<PeerSetId, string> _peerSets = [];
     private readonly Dictionary<(RuleSetId Id, InterfaceSide Side), RuleSetChains> _ruleSets = [];
     private readonly Dictionary<(RuleSetId Id, RuleSetId Own, InterfaceSide Side), TierChains> _replies = [];
+    private readonly HashSet<PeerSetId> _unplaced = [];
+    private readonly Dictionary<RuleSetId, Finding> _closed = [];
+    private readonly int _setLimit;
     private readonly string _ownAddresses;
     private readonly Dictionary<IpFamily, HashSet<string>> _ownElements = new() { [IpFamily.IPv4] = [], [IpFamily.IPv6] = [] };
     private readonly Dictionary<(string Table, IpFamily Family), Dictionary<string, int>> _ruleCounts = [];
     private readonly Dispatch _dispatch;
 
     /// <summary>Names an empty layout.</summary>
-    public Layout(World world, Names names, Verdicts verdicts, DatapathSettings settings, IReadOnlyList<IpFamily> families)
+    /// <param name="world">The rules.</param>
+    /// <param name="names">Where names come from.</param>
+    /// <param name="verdicts">Where packets end.</param>
+    /// <param name="settings">What the configuration says.</param>
+    /// <param name="families">The families of packets there are.</param>
+    /// <param name="setLimit">How many sets the kernel has room for. Rule sets that need one more are closed.</param>
+    public Layout(World world, Names names, Verdicts verdicts, DatapathSettings settings, IReadOnlyList<IpFamily> families, int setLimit)
     {
+        _setLimit = setLimit;
         _world = world;
         _names = names;
         _verdicts = verdicts;
@@ -51,6 +61,9 @@ internal sealed class Layout
 
     /// <summary>The number of sets.</summary>
     public int SetCount => (_peerSets.Count + 1) * _families.Count;
+
+    /// <summary>What is closed because it did not fit.</summary>
+    public IEnumerable<Finding> Closed => _closed.Values;
 
     /// <summary>A chain that is not there, or has another number of rules; null when there is none.</summary>
     public string? FindMissing(IReadOnlyDictionary<(string Table, IpFamily Family), SavedTable> saved)
@@ -97,6 +110,7 @@ internal sealed class Layout
 
         foreach (var id in changes.RemovedPeerSets)
         {
+            _unplaced.Remove(id);
             if (_peerSets.Remove(id, out var set))
             {
                 plan.Garbage.AddRange(_families.Select(family => PeerSets.NameOf(set, family)));
@@ -144,6 +158,12 @@ internal sealed class Layout
             return;
         }
 
+        if (_unplaced.Contains(delta.Id) || SetCount + _families.Count > _setLimit)
+        {
+            _unplaced.Add(delta.Id);
+            return;
+        }
+
         set = _names.Next('p');
         _peerSets.Add(delta.Id, set);
         foreach (var family in _families)
@@ -171,7 +191,7 @@ internal sealed class Layout
     {
         if (!_ruleSets.TryGetValue((id, side), out var chains))
         {
-            chains = new RuleSetChains(_world.RuleSets[id], _names, _verdicts, OwnAddressesOf(side));
+            chains = new RuleSetChains(Enforceable(id), _names, _verdicts, OwnAddressesOf(side));
             _ruleSets.Add((id, side), chains);
             Write(plan, chains.Render);
         }
@@ -185,7 +205,7 @@ internal sealed class Layout
     {
         if (!_replies.TryGetValue((id, own, side), out var chains))
         {
-            var rules = _world.RuleSets[id];
+            var rules = Enforceable(id);
             var direction = rules.Direction == Direction.Ingress ? Direction.Egress : Direction.Ingress;
             var (reply, otherwise) = ($"-g {_verdicts.Chain('r', direction)}", $"-g {FlowsOf(plan, own, side)}");
             var fates = new Fates(reply, reply, otherwise, otherwise);
@@ -195,6 +215,24 @@ internal sealed class Layout
         }
 
         return chains.Entry;
+    }
+
+    // A rule set whose peers have no set denies everything: what it would allow cannot be told apart.
+    private RuleSet Enforceable(RuleSetId id)
+    {
+        var rules = _world.RuleSets[id];
+        var all = rules.Tiers.Items.Concat((rules.Audit ?? []).Items).SelectMany(tier => tier.Rules.Items).ToList();
+        if (all.Find(rule => (rule.Peers ?? []).Items.Any(_unplaced.Contains)) is not { } first)
+        {
+            return rules;
+        }
+
+        _closed[id] = new Finding(
+            FindingSeverity.Error,
+            first.Reference.Position,
+            $"{first.Reference.Kind} {first.Reference.Policy}".TrimStart(),
+            $"the kernel has no room for its peers ({_setLimit} more sets at most): {rules.Direction} of its pods is closed; use fewer different selectors");
+        return rules with { Tiers = [new RuleTier(RuleTierKind.Admin, [], first.Reference)], Audit = null };
     }
 
     private string? OwnAddressesOf(InterfaceSide side) => side == InterfaceSide.Peer ? _ownAddresses : null;
@@ -215,6 +253,7 @@ internal sealed class Layout
         var flows = _ruleSets.Where(pair => removed.Contains(pair.Key.Id)).ToList();
         var replies = _replies.Where(pair => removed.Contains(pair.Key.Id) || removed.Contains(pair.Key.Own)).ToList();
         flows.ForEach(pair => _ruleSets.Remove(pair.Key));
+        flows.ForEach(pair => _closed.Remove(pair.Key.Id));
         replies.ForEach(pair => _replies.Remove(pair.Key));
         foreach (var name in replies.SelectMany(pair => pair.Value.Names).Concat(flows.SelectMany(pair => pair.Value.Names)))
         {

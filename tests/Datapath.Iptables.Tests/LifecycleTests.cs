@@ -77,8 +77,8 @@ public sealed class LifecycleTests
         await using var http = new Responders(node.B, 80, 81);
         await ApplyIsolationAsync(node);
         var instance = $"pcl.{Instance}.";
-        node.RunWithInput("ipset", $"create {instance}pzz.4 hash:net\nadd {instance}pzz.4 10.0.0.0/8\n", "restore");
-        node.RunWithInput($"iptables-{backend}-restore", $"*mangle\n:{instance}fzy - [0:0]\n-A {instance}fzy -m set --match-set {instance}pzz.4 src -j DROP\nCOMMIT\n", "--noflush");
+        node.RunWithInput("ipset", $"create {instance}p-zz.4 hash:net\nadd {instance}p-zz.4 10.0.0.0/8\n", "restore");
+        node.RunWithInput($"iptables-{backend}-restore", $"*mangle\n:{instance}f-zy - [0:0]\n-A {instance}f-zy -m set --match-set {instance}p-zz.4 src -j DROP\nCOMMIT\n", "--noflush");
         await node.RestartAsync();
         Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.A, node.B, IpFamily.IPv4, 80));
 
@@ -86,7 +86,7 @@ public sealed class LifecycleTests
             [Isolated(1, Direction.Ingress, Rule(RuleAction.Accept, 1))], [PeersOf(1, node.A)], node.Endpoint(node.B, ingress: 1));
 
         Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.A, node.B, IpFamily.IPv4, 80));
-        Assert.DoesNotContain($"{instance}fzy", node.Saved(IpFamily.IPv4), StringComparison.Ordinal);
+        Assert.DoesNotContain($"{instance}f-zy", node.Saved(IpFamily.IPv4), StringComparison.Ordinal);
         await node.Datapath.LookForDriftAsync();
         await UntilAsync(() => node.Run("ipset", "list", "-n").Split('\n', StringSplitOptions.RemoveEmptyEntries).Length == 4, "only the sets of the new rules");
         Assert.Equal(0, node.Datapath.GetStatus().DriftRepairs);

@@ -29,15 +29,16 @@ internal sealed partial class Names(string instance)
             number[--start] = Digits[(int)(rest % Digits.Length)];
         }
 
-        return $"{Prefix}{kind}{number[start..]}";
+        // The dash keeps them apart from the fixed names.
+        return $"{Prefix}{kind}-{number[start..]}";
     }
 
     /// <summary>Never gives out a name that an earlier process left in the kernel.</summary>
     public void StepPast(IEnumerable<string> names)
     {
-        foreach (var name in names.Where(IsOwn))
+        foreach (var name in names.Where(name => IsOwn(name) && name.IndexOf('-', Prefix.Length) == Prefix.Length + 1))
         {
-            var serial = name.AsSpan(Prefix.Length + 1);
+            var serial = name.AsSpan(Prefix.Length + 2);
             var end = serial.IndexOf('.');
             long number = 0;
             foreach (var digit in end < 0 ? serial : serial[..end])
@@ -55,6 +56,6 @@ internal sealed partial class Names(string instance)
     /// <summary>Whether a chain or set is of any instance.</summary>
     public static bool IsAnyInstance(string name) => AnyInstance().IsMatch(name);
 
-    [GeneratedRegex(@"^pcl\.[a-z0-9-]{1,15}\.[a-z0-9.]+$", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"^pcl\.[a-z0-9-]{1,15}\.[a-z0-9.-]+$", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex AnyInstance();
 }

@@ -28,6 +28,12 @@ internal sealed partial class EbpfDatapath : IDatapath
     private EbpfGeneration? _generation;
     private RuleLowering? _lowering;
 
+    /// <summary>
+    /// Takes out what the last change set made unused; its result is the table that became full on the way. It waits until
+    /// running programs have ended, for which nobody who waits for the change set has to wait.
+    /// </summary>
+    private Task<TableFullException?> _removal = Task.FromResult<TableFullException?>(null);
+
     public EbpfDatapath(DatapathSettings settings, ILogger<EbpfDatapath> logger, TimeProvider time)
     {
         _settings = settings;
@@ -56,11 +62,12 @@ internal sealed partial class EbpfDatapath : IDatapath
     }
 
     /// <inheritdoc/>
-    public ValueTask<ApplyResult> ApplyAsync(ChangeSet changes, CancellationToken cancellationToken)
+    public async ValueTask<ApplyResult> ApplyAsync(ChangeSet changes, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(changes);
         cancellationToken.ThrowIfCancellationRequested();
         CheckMounted();
+        var full = await EndRemovalAsync();
         var endpoints = Merge(changes);
         var problems = new List<Finding>();
         try
@@ -74,6 +81,11 @@ internal sealed partial class EbpfDatapath : IDatapath
             }
             else
             {
+                if (full is not null)
+                {
+                    Grow(_lowering, full, _endpoints, []);
+                }
+
                 ApplyInPlace(changes, endpoints, problems);
             }
         }
@@ -83,12 +95,13 @@ internal sealed partial class EbpfDatapath : IDatapath
         }
 
         _endpoints = endpoints;
-        return new(problems.Count == 0 ? ApplyResult.Complete : new ApplyResult(problems));
+        return problems.Count == 0 ? ApplyResult.Complete : new ApplyResult(problems);
     }
 
     /// <inheritdoc/>
-    public ValueTask<IReadOnlyList<string>> CleanupAsync(bool allInstances, CancellationToken cancellationToken)
+    public async ValueTask<IReadOnlyList<string>> CleanupAsync(bool allInstances, CancellationToken cancellationToken)
     {
+        await EndRemovalAsync();
         var removed = _attachments.RemoveAll(allInstances, cancellationToken);
         foreach (var folder in _attachments.Folders(allInstances).ToArray())
         {
@@ -103,7 +116,7 @@ internal sealed partial class EbpfDatapath : IDatapath
         }
 
         Forget();
-        return new(removed);
+        return removed;
     }
 
     /// <inheritdoc/>
@@ -128,12 +141,27 @@ internal sealed partial class EbpfDatapath : IDatapath
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
+        await EndRemovalAsync();
         // Attached programs keep themselves and their tables alive.
         Forget();
-        return ValueTask.CompletedTask;
     }
+
+    private void BeginRemoval(RuleLowering lowering) => _removal = Task.Run(() =>
+    {
+        try
+        {
+            lowering.Complete();
+            return null;
+        }
+        catch (TableFullException full)
+        {
+            return full;
+        }
+    });
+
+    private Task<TableFullException?> EndRemovalAsync() => Interlocked.Exchange(ref _removal, Task.FromResult<TableFullException?>(null));
 
     private static void CheckMounted()
     {
@@ -162,7 +190,6 @@ internal sealed partial class EbpfDatapath : IDatapath
     private void ApplyInPlace(ChangeSet changes, Dictionary<NamespacedName, Endpoint> endpoints, List<Finding> problems)
     {
         var lowering = _lowering!;
-        var capacities = TableCapacitiesNow();
         try
         {
             lowering.Apply(changes);
@@ -173,20 +200,21 @@ internal sealed partial class EbpfDatapath : IDatapath
             }
 
             Enforce(_generation, plans, problems);
-            lowering.Complete();
+            BeginRemoval(lowering);
         }
-        catch (TableFullException full)
+        catch (TableFullException now)
         {
-            Log.Growing(_logger, full.Table, full.Capacity);
             problems.Clear();
-            Switch(lowering.World, endpoints, full.Table == "endpoints" ? capacities : capacities.Grow(full), problems);
+            Grow(lowering, now, endpoints, problems);
         }
     }
 
-    private TableCapacities TableCapacitiesNow()
+    private void Grow(RuleLowering lowering, TableFullException full, Dictionary<NamespacedName, Endpoint> endpoints, List<Finding> problems)
     {
+        Log.Growing(_logger, full.Table, full.Capacity);
         var tables = _generation!.Tables;
-        return new(tables.BlockCapacity, tables.Node6Capacity, tables.RowCapacity, tables.PageCapacity, tables.PortCapacity);
+        var capacities = new TableCapacities(tables.BlockCapacity, tables.Node6Capacity, tables.RowCapacity, tables.PageCapacity, tables.PortCapacity);
+        Switch(lowering.World, endpoints, full.Table == "endpoints" ? capacities : capacities.Grow(full), problems);
     }
 
     /// <summary>Builds a complete generation beside the present one, then lets every interface use it.</summary>

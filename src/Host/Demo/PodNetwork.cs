@@ -130,7 +130,8 @@ public sealed class PodNetwork : IDisposable
         var gateway = address.Family == IpFamily.IPv4 ? "169.254.1.1" : "fe80::1";
         return
         [
-            $"addr add {IpPrefix.Host(address)} dev eth0",
+            // Without nodad the address is tentative until the kernel gets round to it, whatever accept_dad says.
+            $"addr add {IpPrefix.Host(address)} dev eth0{(address.Family == IpFamily.IPv6 ? " nodad" : string.Empty)}",
             $"neigh add {gateway} lladdr {HostMac} dev eth0 nud permanent",
             $"route add default via {gateway} dev eth0 onlink",
         ];

@@ -1,0 +1,115 @@
+using Microsoft.Extensions.Logging;
+using Portcullis.Datapath.Iptables.Native;
+using Portcullis.Datapath.Iptables.Tools;
+using Portcullis.Datapaths;
+
+namespace Portcullis.Datapath.Iptables;
+
+/// <summary>
+/// Looks whether somebody else changed the instance's chains or sets, and puts them right: soon after nf_tables tells of a
+/// change, and now and then, because ip_tables and sets tell of none.
+/// </summary>
+internal sealed partial class DriftWatch : IAsyncDisposable
+{
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
+
+    // Changes come in groups; the kernel lets go of what a change removed a little later.
+    private static readonly TimeSpan AfterChange = TimeSpan.FromMilliseconds(300);
+
+    private readonly KernelThread _kernel;
+    private readonly Ruleset _ruleset;
+    private readonly ILogger _logger;
+    private readonly ITimer _regular;
+    private readonly ITimer _soon;
+    private readonly CancellationTokenSource _stopped = new();
+    private NfTablesEvents? _events;
+    private long _repairs;
+    private int _isSoon;
+
+    /// <summary>Starts looking.</summary>
+    public DriftWatch(KernelThread kernel, Ruleset ruleset, TimeProvider time, ILogger logger)
+    {
+        _kernel = kernel;
+        _ruleset = ruleset;
+        _logger = logger;
+        _regular = time.CreateTimer(_ => _ = CheckAsync(), null, Period, Period);
+        _soon = time.CreateTimer(_ => _ = CheckAsync(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>How often something was put right.</summary>
+    public long Repairs => Interlocked.Read(ref _repairs);
+
+    /// <summary>Something was changed, by this process or another: looks soon. What changes often does not put it off.</summary>
+    public void Changed()
+    {
+        if (Interlocked.Exchange(ref _isSoon, 1) == 0)
+        {
+            _soon.Change(AfterChange, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    /// <summary>Listens for changes, where the backend tells of them. On the kernel thread only.</summary>
+    public void Listen()
+    {
+        if (_events is null && _ruleset.Current?.Iptables.Backend == Backend.Nft)
+        {
+            _events = new NfTablesEvents(Changed, failure => LogDeaf(failure.Message));
+        }
+    }
+
+    /// <summary>Stops looking. The kernel thread must still run.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stopped.CancelAsync();
+        await _regular.DisposeAsync();
+        await _soon.DisposeAsync();
+        _events?.Dispose();
+    }
+
+    /// <summary>Looks now.</summary>
+    public async Task CheckAsync()
+    {
+        try
+        {
+            Volatile.Write(ref _isSoon, 0);
+            if (await _kernel.RunAsync(_ruleset.Inspect, _stopped.Token) is { } inspection)
+            {
+                await Task.Run(inspection.Read, _stopped.Token);
+                if (await _kernel.RunAsync(() => Repair(inspection), _stopped.Token))
+                {
+                    Changed();
+                }
+            }
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or ObjectDisposedException)
+        {
+            // Stopped.
+        }
+        catch (Exception exception) when (exception is DatapathException or FeatureNotSupportedException)
+        {
+            LogFailed(exception.Message);
+        }
+    }
+
+    // Whether there is more to do soon.
+    private bool Repair(Inspection inspection)
+    {
+        if (_ruleset.FindDrift(inspection) is { } difference)
+        {
+            LogDrift(difference);
+            _ruleset.Rebuild(inspection.Installed);
+            Interlocked.Increment(ref _repairs);
+        }
+
+        return _ruleset.CollectGarbage();
+    }
+
+    [LoggerMessage(4020, LogLevel.Warning, "Something else changed {Difference}; everything is put back as it was")]
+    private partial void LogDrift(string difference);
+
+    [LoggerMessage(4021, LogLevel.Warning, "Looking for changes by others failed, and is tried again: {Problem}")]
+    private partial void LogFailed(string problem);
+
+    [LoggerMessage(4022, LogLevel.Warning, "nf_tables tells of no changes any more, so others' are found a little later: {Problem}")]
+    private partial void LogDeaf(string problem);
+}

@@ -1,0 +1,163 @@
+using Portcullis.Datapaths;
+using Portcullis.Net;
+using Portcullis.Resources;
+using Portcullis.Rules;
+
+namespace Portcullis.Datapath.Iptables.Rendering;
+
+/// <summary>A rule of a built-in chain that enters the instance's chains.</summary>
+/// <param name="Table">The table.</param>
+/// <param name="BuiltIn">The built-in chain.</param>
+/// <param name="Target">The instance's chain.</param>
+internal readonly record struct Jump(string Table, string BuiltIn, string Target);
+
+/// <summary>From a hook to the chains of the packet's endpoint.</summary>
+/// <remarks>
+/// Table mangle comes before filter, where others accept what they know: nothing they insert there passes by these rules. What
+/// enters by an interface is seen in INPUT and FORWARD, what leaves by one in POSTROUTING, both with real (translated) addresses of
+/// the backend and before the source is masqueraded.
+/// </remarks>
+internal sealed class Dispatch
+{
+    private readonly Verdicts _verdicts;
+    private readonly DatapathSettings _settings;
+    private readonly string _ownAddresses;
+    private readonly Side _in;
+    private readonly Side _out;
+    private readonly InterfaceTree _checked;
+    private readonly string _sourceHook;
+
+    /// <summary>Names the chains.</summary>
+    public Dispatch(Names names, Verdicts verdicts, DatapathSettings settings, string ownAddresses)
+    {
+        _verdicts = verdicts;
+        _settings = settings;
+        _ownAddresses = ownAddresses;
+        _in = new Side(names, "in", new InterfaceTree("-i", names, 'i'), new InterfaceTree("-i", names, 'j'));
+        _out = new Side(names, "out", new InterfaceTree("-o", names, 'o'), new InterfaceTree("-o", names, 'k'));
+        _checked = new InterfaceTree("-i", names, 's');
+        _sourceHook = names.Fixed("src");
+    }
+
+    /// <summary>Where built-in chains enter.</summary>
+    public IEnumerable<Jump> Jumps
+    {
+        get
+        {
+            yield return new Jump("mangle", "INPUT", _in.Hook);
+            yield return new Jump("mangle", "FORWARD", _in.Hook);
+            yield return new Jump("mangle", "POSTROUTING", _out.Hook);
+            if (!_settings.AllowSpoofing)
+            {
+                yield return new Jump("raw", "PREROUTING", _sourceHook);
+            }
+        }
+    }
+
+    /// <summary>Writes what does not depend on endpoints.</summary>
+    public void WriteHooks(IpFamily family, ChainChanges mangle, ChainChanges raw)
+    {
+        foreach (var chain in _verdicts.Chains().Concat(HookChains(_in, family)).Concat(HookChains(_out, family)))
+        {
+            mangle.Write(chain);
+        }
+
+        if (!_settings.AllowSpoofing)
+        {
+            raw.Write(_verdicts.SpoofedChain(family));
+            raw.Write(new Chain(_sourceHook, [
+                $"-m set --match-set {PeerSets.NameOf(_ownAddresses, family)} src,src -j RETURN",
+                $"-g {_checked.Root}",
+            ]));
+        }
+    }
+
+    /// <summary>Leads packets of these endpoints' interfaces to their rules.</summary>
+    /// <param name="endpoints">The endpoints, one for each interface.</param>
+    /// <param name="flowsOf">The chain that judges packets of a rule set's direction, for endpoints on a side.</param>
+    /// <param name="repliesOf">
+    /// The chain that judges replies to flows of the first rule set's direction, and by the second what is none; null when replies are not judged.
+    /// </param>
+    /// <param name="mangle">The changes of both families.</param>
+    /// <param name="raw">The changes of both families.</param>
+    public void Update(
+        IReadOnlyList<Endpoint> endpoints,
+        Func<RuleSetId, InterfaceSide, string> flowsOf,
+        Func<RuleSetId, RuleSetId, InterfaceSide, string>? repliesOf,
+        IReadOnlyList<ChainChanges> mangle,
+        IReadOnlyList<ChainChanges> raw)
+    {
+        foreach (var side in new[] { _in, _out })
+        {
+            var flows = new Dictionary<string, string>();
+            var replies = new Dictionary<string, string>();
+            foreach (var endpoint in endpoints)
+            {
+                var isIngress = SideOf(endpoint.Side, Direction.Ingress) == side;
+                if ((isIngress ? endpoint.Ingress : endpoint.Egress) is not { } rules)
+                {
+                    continue;
+                }
+
+                flows.Add(endpoint.Link!.Value.Name, flowsOf(rules, endpoint.Side));
+
+                // A reply belongs to a flow of the other direction. Where nothing judges that one, every reply passes.
+                if (repliesOf is not null && (isIngress ? endpoint.Egress : endpoint.Ingress) is { } opposite)
+                {
+                    replies.Add(endpoint.Link!.Value.Name, repliesOf(opposite, rules, endpoint.Side));
+                }
+            }
+
+            side.Flows.Update(flows, mangle);
+            side.Replies.Update(replies, mangle);
+        }
+
+        if (!_settings.AllowSpoofing)
+        {
+            _checked.Update(endpoints
+                .Where(endpoint => endpoint is { Side: InterfaceSide.Peer, Addresses.IsEmpty: false })
+                .ToDictionary(endpoint => endpoint.Link!.Value.Name, _ => _verdicts.Spoofed), raw);
+        }
+    }
+
+    // What the machine receives on a veth its pod sends.
+    private Side SideOf(InterfaceSide side, Direction direction) =>
+        (side == InterfaceSide.Peer) == (direction == Direction.Egress) ? _in : _out;
+
+    private IEnumerable<Chain> HookChains(Side side, IpFamily family)
+    {
+        var isEnforced = _settings.Established == EstablishedConnections.Enforce;
+        var established = $"-m conntrack --ctstate ESTABLISHED {(isEnforced ? "--ctdir REPLY " : string.Empty)}-g {side.ReplyHook}";
+        const string related = "-m conntrack --ctstate RELATED -j RETURN";
+        string[] judged = [established, $"-g {side.Flows.Root}"];
+        if (family == IpFamily.IPv4)
+        {
+            yield return new Chain(side.Hook, [$"-p icmp {related}", .. judged]);
+        }
+        else
+        {
+            yield return new Chain(side.Hook, [$"-p ipv6-icmp -g {side.IcmpHook}", .. judged]);
+            yield return new Chain(side.IcmpHook, [.. IcmpV6.Exempt.Select(match => $"{match} -j RETURN"), related, .. judged]);
+        }
+
+        // A SYN opens a connection, whatever conntrack remembers of its addresses and ports.
+        yield return new Chain(side.ReplyHook, [
+            $"-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -g {side.Flows.Root}",
+            isEnforced ? $"-g {side.Replies.Root}" : "-j RETURN",
+        ]);
+    }
+
+    /// <summary>The chains of one side of the machine: what comes in, or what goes out.</summary>
+    private sealed class Side(Names names, string name, InterfaceTree flows, InterfaceTree replies)
+    {
+        public string Hook { get; } = names.Fixed(name);
+
+        public string ReplyHook { get; } = names.Fixed(name + "r");
+
+        public string IcmpHook { get; } = names.Fixed(name + "6");
+
+        public InterfaceTree Flows => flows;
+
+        public InterfaceTree Replies => replies;
+    }
+}

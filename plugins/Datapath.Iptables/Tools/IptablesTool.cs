@@ -1,0 +1,95 @@
+using Portcullis.Datapaths;
+using Portcullis.Net;
+
+namespace Portcullis.Datapath.Iptables.Tools;
+
+/// <summary>Restores and lists rules of one backend.</summary>
+internal sealed class IptablesTool(Backend backend)
+{
+    // The programs wait for the lock themselves, so many seconds at each attempt.
+    private static readonly int[] LockWaits = [1, 2, 4, 8];
+
+    // Another process changed nf_tables meanwhile: the transaction had no effect.
+    private const int TransactionAttempts = 8;
+
+    /// <summary>The backend.</summary>
+    public Backend Backend => backend;
+
+    /// <summary>Applies a script for each family. Each table of a script takes effect as a whole or not at all.</summary>
+    /// <param name="scripts">The input for <c>iptables-restore --noflush</c> of each family.</param>
+    /// <param name="onLockHeld">Told who holds the lock, before waiting longer.</param>
+    /// <exception cref="DatapathException">It was refused.</exception>
+    public void Restore(IReadOnlyDictionary<IpFamily, string> scripts, Action<string> onLockHeld)
+    {
+        var todo = scripts.Where(script => script.Value.Length > 0).ToList();
+        if (backend == Backend.Nft)
+        {
+            // One generation counter serves all families: of two transactions at once, one would be prepared again from the start.
+            todo.ForEach(script => Finish(script.Key, script.Value, Start(script.Key, script.Value, LockWaits[0]).Wait(), onLockHeld));
+            return;
+        }
+
+        var running = todo.ConvertAll(script => (script.Key, script.Value, Running: Start(script.Key, script.Value, LockWaits[0])));
+        var results = running.ConvertAll(run => (run.Key, run.Value, Result: run.Running.Wait()));
+        results.ForEach(run => Finish(run.Key, run.Value, run.Result, onLockHeld));
+    }
+
+    /// <summary>Asks whether a script would be accepted, changing nothing.</summary>
+    public ToolResult Test(IpFamily family, string script) => Program(family, "restore").Run(script, "--noflush", "--test");
+
+    /// <summary>Lists tables.</summary>
+    /// <exception cref="DatapathException">They cannot be listed.</exception>
+    public IReadOnlyDictionary<(string Table, IpFamily Family), SavedTable> Save(IReadOnlyList<IpFamily> families, params IReadOnlyList<string> tables) =>
+        StartSave(families, tables).Wait();
+
+    /// <summary>Starts to list tables of all families at once.</summary>
+    public RunningSave StartSave(IReadOnlyList<IpFamily> families, params IReadOnlyList<string> tables) => new([
+        .. from table in tables
+           from family in families
+           let save = Program(family, "save")
+           select ((table, family), save.Name, save.Start(string.Empty, "-c", "-t", table)),
+    ]);
+
+    private RunningTool Start(IpFamily family, string script, int wait) =>
+        Program(family, "restore").Start(script, "--noflush", "-w", wait.ToString());
+
+    private Tool Program(IpFamily family, string verb) =>
+        (verb == "restore" ? backend.Restore(family) : backend.Save(family))
+        ?? throw new FeatureNotSupportedException($"iptables-{verb}", $"the {backend.Name} backend's program for {family} is not installed; install the package iptables");
+
+    private void Finish(IpFamily family, string script, ToolResult result, Action<string> onLockHeld)
+    {
+        for (var attempt = 1; result.ExitCode != 0; attempt++)
+        {
+            var isLocked = XtablesLock.IsHeld(result);
+            var attempts = isLocked ? LockWaits.Length : IsRaced(result) ? TransactionAttempts : 0;
+            if (attempt >= attempts)
+            {
+                throw Refused(family, script, result, isLocked);
+            }
+
+            if (isLocked)
+            {
+                onLockHeld(XtablesLock.Describe());
+            }
+
+            result = Start(family, script, LockWaits[Math.Min(attempt, LockWaits.Length - 1)]).Wait();
+        }
+    }
+
+    private static bool IsRaced(ToolResult result) =>
+        result.Error.Contains("Resource temporarily unavailable", StringComparison.Ordinal)
+        || result.Error.Contains("generation", StringComparison.Ordinal);
+
+    private DatapathException Refused(IpFamily family, string script, ToolResult result, bool isLocked)
+    {
+        if (isLocked)
+        {
+            return new DatapathException($"{XtablesLock.Describe()} for more than {LockWaits.Sum()} s; end that process or wait", isTransient: true);
+        }
+
+        var lines = script.Split('\n');
+        var where = result.ErrorLine is { } line && line <= lines.Length ? $" at '{lines[line - 1]}'" : string.Empty;
+        return new DatapathException($"{Program(family, "restore").Name}: {result.Problem}{where}", IsRaced(result));
+    }
+}

@@ -1,0 +1,202 @@
+using Portcullis.Datapaths;
+using Portcullis.Host.Demo;
+using Portcullis.Net;
+using Portcullis.Resources;
+using Portcullis.Rules;
+using Portcullis.TestSupport;
+using static Portcullis.Datapath.Iptables.Tests.Node;
+
+namespace Portcullis.Datapath.Iptables.Tests;
+
+/// <summary>Protocols, replies, sides and settings. They need root.</summary>
+public sealed class PacketTests
+{
+    [Theory]
+    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
+    public async Task Sctp_PortRules_HoldAndTcpStaysDenied(string backend, IpFamily family)
+    {
+        await using var node = new Node(backend);
+        await using var http = HttpResponder.Start(node.B.Network, 7000);
+
+        await node.ReplaceAsync(
+            [Isolated(1, Direction.Ingress, Rule(RuleAction.Accept, 1, Port(IpProtocol.Sctp, 7000)))],
+            [PeersOf(1, node.A)],
+            node.Endpoint(node.B, ingress: 1));
+
+        Assert.Equal(ProbeOutcome.Allowed, await Sockets.SctpAsync(node.A, node.B, family, 7000, Limit));
+        Assert.Equal(ProbeOutcome.Denied, await Sockets.SctpAsync(node.A, node.B, family, 7001, Limit));
+        Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.A, node.B, family, 7000));
+    }
+
+    [Theory]
+    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
+    public async Task Icmp_OnlyRulesWithoutPortsAllowIt(string backend, IpFamily family)
+    {
+        await using var node = new Node(backend);
+        await node.ReplaceAsync(
+            [
+                Isolated(1, Direction.Ingress, Rule(RuleAction.Accept, 1)),
+                Isolated(2, Direction.Egress),
+                Isolated(3, Direction.Ingress, Rule(RuleAction.Accept, 1, PortRange.All(IpProtocol.Tcp), PortRange.All(IpProtocol.Udp))),
+            ],
+            [PeersOf(1, node.A)],
+            node.Endpoint(node.B, ingress: 1, egress: 2));
+        Assert.True(Sockets.Ping(node.A.Network, node.B.Address(family), Patience));
+
+        await node.ApplyAsync(new ChangeSet { Revision = 0, Endpoints = [node.Endpoint(node.B, ingress: 3, egress: 2)] });
+
+        Assert.False(Sockets.Ping(node.A.Network, node.B.Address(family), Limit));
+    }
+
+    [Theory]
+    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
+    public async Task IcmpError_AboutAnOwnPacket_PassesIsolation(string backend, IpFamily family)
+    {
+        await using var node = new Node(backend);
+
+        await node.ReplaceAsync(
+            [Isolated(1, Direction.Ingress), Isolated(2, Direction.Egress, Rule(RuleAction.Accept, 1, Port(IpProtocol.Udp, 99)))],
+            [PeersOf(1, node.B)],
+            node.Endpoint(node.A, ingress: 1, egress: 2),
+            node.Endpoint(node.B, egress: 2));
+
+        // Nothing listens there: the answer is an ICMP error, which the socket reports as a failure.
+        Assert.Equal(ProbeOutcome.Failed, await UdpAsync(node.A, node.B, family, 99));
+        Assert.Equal(ProbeOutcome.Denied, await UdpAsync(node.A, node.B, family, 98));
+    }
+
+    [Theory]
+    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
+    public async Task Established_Keep_OldConnectionsLiveAndNewOnesAreDenied(string backend, IpFamily family)
+    {
+        await using var node = new Node(backend, new DatapathSettings(Instance, EstablishedConnections.Keep, AllowSpoofing: false));
+        await using var echo = StreamEcho.Start(node.B, 80);
+        await node.ReplaceAsync([], [], node.Endpoint(node.B));
+        using var stream = await echo.ConnectAsync(node.A, node.B.Address(family));
+        Assert.True(await stream.ExchangeAsync(Patience));
+
+        await node.ApplyAsync(new ChangeSet
+        {
+            Revision = 0,
+            RuleSets = [Isolated(1, Direction.Ingress), Isolated(2, Direction.Egress)],
+            Endpoints = [node.Endpoint(node.B, ingress: 1, egress: 2)],
+        });
+
+        Assert.True(await stream.ExchangeAsync(Patience));
+        Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.A, node.B, family, 80));
+    }
+
+    [Theory]
+    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
+    public async Task Reply_ToADeniedFlow_StillPassesWhenItsOwnDirectionIsAllowed(string backend, IpFamily family)
+    {
+        await using var node = new Node(backend);
+        using var a = Sockets.Udp(node.A.Network, node.A.Address(family), 5060);
+        using var b = Sockets.Udp(node.B.Network, node.B.Address(family), 5061);
+        await node.ReplaceAsync([], [], node.Endpoint(node.B));
+        Assert.Equal(ProbeOutcome.Allowed, await Sockets.SendAsync(b, a, Limit));
+        Assert.Equal(ProbeOutcome.Allowed, await Sockets.SendAsync(a, b, Limit));
+
+        // From now on only A may open flows to B; conntrack still takes A's packets for replies to B's.
+        await node.ReplaceAsync(
+            [Isolated(1, Direction.Egress), Isolated(2, Direction.Ingress, Rule(RuleAction.Accept, 1))],
+            [PeersOf(1, node.A)],
+            node.Endpoint(node.B, ingress: 2, egress: 1));
+
+        Assert.Equal(ProbeOutcome.Denied, await Sockets.SendAsync(b, a, Limit));
+        Assert.Equal(ProbeOutcome.Allowed, await Sockets.SendAsync(a, b, Limit));
+    }
+
+    [Theory]
+    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
+    public async Task OwnAddress_ThroughATranslatedService_IsAllowedUnderIsolation(string backend, IpFamily family)
+    {
+        await using var node = new Node(backend);
+        await using var http = HttpResponder.Start(node.B.Network, 80);
+        var (program, service) = family == IpFamily.IPv4 ? ("iptables", "10.214.9.80") : ("ip6tables", "fd00:214::80");
+        var pod = node.B.Address(family).ToString();
+        node.RunWithInput($"{program}-{backend}-restore", $"""
+            *nat
+            -A PREROUTING -d {service} -p tcp -j DNAT --to-destination {pod}
+            -A POSTROUTING -s {pod} -d {pod} -j MASQUERADE
+            COMMIT
+
+            """, "--noflush");
+        Task<ProbeOutcome> Probe(NetworkPod from) =>
+            TcpProbe.ConnectAsync(from.Network, IpAddress.Parse(service), 80, Limit, TestContext.Current.CancellationToken);
+        Assert.Equal(ProbeOutcome.Allowed, await Probe(node.B));
+
+        await node.ReplaceAsync(
+            [Isolated(1, Direction.Ingress), Isolated(2, Direction.Egress)], [], node.Endpoint(node.B, ingress: 1, egress: 2), node.Endpoint(node.A));
+
+        Assert.Equal(ProbeOutcome.Allowed, await Probe(node.B));
+        Assert.Equal(ProbeOutcome.Denied, await Probe(node.A));
+    }
+
+    [Theory]
+    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
+    public async Task Self_TheMachinesOwnInterface_IsJudgedBothWaysAndLoopbackIsNot(string backend, IpFamily family)
+    {
+        await using var node = new Node(backend);
+        await using var mine = new Responders(node.A, 80, 81);
+        await using var theirs = new Responders(node.B, 80, 81);
+        await using var self = node.Open(new DatapathSettings("ipt-self", EstablishedConnections.Enforce, AllowSpoofing: false), node.A.Network);
+        var link = new Link("eth0", IndexOf(node.A.Network, "eth0"));
+
+        await self.ApplyAsync(
+            new ChangeSet
+            {
+                Revision = 1,
+                Replace = true,
+                PeerSets = [PeersOf(1, node.B)],
+                RuleSets =
+                [
+                    Isolated(1, Direction.Ingress, Rule(RuleAction.Accept, 1, Port(IpProtocol.Tcp, 80))),
+                    Isolated(2, Direction.Egress, Rule(RuleAction.Accept, 1, Port(IpProtocol.Tcp, 81))),
+                ],
+                Endpoints = [new Endpoint(node.A.Name, "eth0", InterfaceSide.Self, node.A.Addresses, new(1), new(2), link)],
+            },
+            TestContext.Current.CancellationToken);
+
+        Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.B, node.A, family, 80));
+        Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.B, node.A, family, 81));
+        Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.A, node.B, family, 80));
+        Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.A, node.B, family, 81));
+        Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.A, node.A, family, 81));
+    }
+
+    [Theory]
+    [InlineData("nft")]
+    [InlineData("legacy")]
+    public async Task NeighbourDiscovery_UnderFullIsolation_StillWorks(string backend)
+    {
+        await using var node = new Node(backend);
+        await node.ReplaceAsync(
+            [Isolated(1, Direction.Ingress), Isolated(2, Direction.Egress)], [], node.Endpoint(node.A, ingress: 1, egress: 2));
+        var address = node.A.Address(IpFamily.IPv6).ToString();
+
+        node.Network.Node.Ip($"neigh replace {address} dev {node.A.HostInterface} use");
+
+        await UntilAsync(
+            () => node.Run("ip", "-6", "neigh", "show", address).Contains("lladdr", StringComparison.Ordinal),
+            "the pod's answer to a neighbour solicitation");
+    }
+
+    [Theory]
+    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
+    public async Task Fragments_OfAnAllowedDatagram_PassAndOfADeniedOneDoNot(string backend, IpFamily family)
+    {
+        await using var node = new Node(backend);
+        await using var allowed = UdpEcho.Start(node.B.Network, node.B.Address(family), 53);
+        await using var denied = UdpEcho.Start(node.B.Network, node.B.Address(family), 54);
+        await node.ReplaceAsync(
+            [Isolated(1, Direction.Ingress, Rule(RuleAction.Accept, 1, Port(IpProtocol.Udp, 53)))],
+            [PeersOf(1, node.A)],
+            node.Endpoint(node.B, ingress: 1));
+        Task<ProbeOutcome> Probe(int port) =>
+            Sockets.UdpFromAsync(node.A.Network, node.A.Address(family), node.B.Address(family), port, Limit, bytes: 1900);
+
+        Assert.Equal(ProbeOutcome.Allowed, await Probe(53));
+        Assert.Equal(ProbeOutcome.Denied, await Probe(54));
+    }
+}

@@ -16,7 +16,7 @@ public sealed partial class PolicyCompiler
     {
         Revision = revision,
         Replace = true,
-        PeerSets = [.. _peerSets.All.Select(peers => new PeerSetDelta(peers.Id, peers.Description, [.. peers.Prefixes], []))],
+        PeerSets = [.. _peerSets.All.Select(peers => new PeerSetDelta(peers.Id, peers.Description, peers.Prefixes, []))],
         RuleSets = [.. _ruleSets.All.Select(entry => entry.Current!)],
         Endpoints = [.. _endpoints.Select(pod => pod.Endpoint!.Published!)],
     };
@@ -95,11 +95,18 @@ public sealed partial class PolicyCompiler
             return [];
         }
 
-        return pod.Workload.Ports
-            .Where(port => _scratch.Exists(rules => rules.Rules.Any(rule => rule.Names.Any(name => name.Means(port)))))
-            .Distinct()
-            .OrderBy(port => port.Name, StringComparer.Ordinal).ThenBy(port => port.Protocol).ThenBy(port => port.Port)
-            .ToEquatableArray();
+        var own = new List<NamedPort>();
+        foreach (var port in pod.Workload.Ports.Distinct())
+        {
+            if (_scratch.Exists(policy => policy.Rules.Exists(rule => rule.Names.Exists(name => name.Means(port)))))
+            {
+                own.Add(port);
+            }
+        }
+
+        return own.Count < 2
+            ? own.ToEquatableArray()
+            : own.OrderBy(port => port.Name, StringComparer.Ordinal).ThenBy(port => port.Protocol).ThenBy(port => port.Port).ToEquatableArray();
     }
 
     private EquatableArray<SelfBackend> SelfBackends(PodState pod, Direction direction)

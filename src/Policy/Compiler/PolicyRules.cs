@@ -41,7 +41,7 @@ internal sealed record DirectionRules(
     EquatableArray<RuleSpec> Rules) : IComparable<DirectionRules>
 {
     /// <summary>Whether some rule gives a port by name.</summary>
-    public bool HasNames { get; } = Rules.Any(rule => !rule.Names.IsEmpty);
+    public bool HasNames { get; } = Rules.Exists(rule => !rule.Names.IsEmpty);
 
     /// <summary>Orders as verdicts are looked for: by tier, priority and name.</summary>
     public int CompareTo(DirectionRules? other)

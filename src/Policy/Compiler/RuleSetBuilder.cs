@@ -20,13 +20,12 @@ internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool is
     /// <summary>The tiers as enforced, and as they would be with the policies in audit mode; null when that is the same.</summary>
     public (EquatableArray<RuleTier> Tiers, EquatableArray<RuleTier>? Audit) Build()
     {
-        var enforced = Array.FindAll(key.Policies, policy => !policy.Audit);
-        var tiers = BuildTiers(enforced);
-        if (enforced.Length == key.Policies.Length)
+        if (!Array.Exists(key.Policies, policy => policy.Audit))
         {
-            return (tiers, null);
+            return (BuildTiers(key.Policies), null);
         }
 
+        var tiers = BuildTiers(Array.FindAll(key.Policies, policy => !policy.Audit));
         var audit = BuildTiers(key.Policies);
         return (tiers, audit == tiers ? null : audit);
     }
@@ -101,14 +100,21 @@ internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool is
         var ports = rule.Ports;
         if (key.Direction == Direction.Ingress && !rule.Names.IsEmpty)
         {
-            var own = key.OwnPorts.Where(port => rule.Names.Any(name => name.Means(port)))
-                .Select(port => new PortRange(port.Protocol, port.Port, port.Port));
-            ports = PolicyTranslator.Merge(own.Concat(ports!.Value));
+            var ranges = new List<PortRange>(ports!.Value);
+            foreach (var port in key.OwnPorts)
+            {
+                if (rule.Names.Exists(name => name.Means(port)))
+                {
+                    ranges.Add(new PortRange(port.Protocol, port.Port, port.Port));
+                }
+            }
+
+            ports = PolicyTranslator.Merge(ranges);
         }
 
         if (ports is not { IsEmpty: true })
         {
-            var peers = rule.Peers?.Select(peer => Use(Protect(peer, protectedNode))).ToEquatableArray();
+            var peers = rule.Peers?.ConvertAll((peer, _) => Use(Protect(peer, protectedNode)));
             rules.Add(new Rule(rule.Action, peers, ports, rule.Reference));
         }
 
@@ -172,7 +178,7 @@ internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool is
                     yield return table.Get(new NamedPortPeers(pods.Pods, null, protectedNode, name.Name, name.Protocol));
                     break;
                 case BlockSpec block:
-                    yield return table.Get(new NamedPortPeers(SelectionKey.Everything, block.Prefixes, null, name.Name, name.Protocol));
+                    yield return table.Get(new NamedPortPeers(SelectionKey.Everything, block.ToPrefixes(), null, name.Name, name.Protocol));
                     break;
             }
         }

@@ -38,7 +38,7 @@ internal sealed partial class PodInventory
     }
 
     /// <summary>Every workload of a namespace.</summary>
-    public IReadOnlyList<PodState> PodsIn(string name) => _namespaces.TryGetValue(name, out var ns) ? ns.Pods : [];
+    public ReadOnlySpan<PodState> PodsIn(string name) => _namespaces.TryGetValue(name, out var ns) ? ns.Pods.AsSpan() : [];
 
     /// <summary>The interned selection; the caller counts its reference.</summary>
     public Selection GetSelection(SelectionKey key)
@@ -95,7 +95,7 @@ internal sealed partial class PodInventory
         {
             _podsByLabel.FindCandidates(selector, result);
             result.RemoveAll(pod =>
-                !pod.IsSelectable || !scope.Namespaces.Contains(pod.Namespace) || !LabelMatching.Matches(selector, pod.Workload.Labels));
+                !pod.IsSelectable || !pod.Namespace.Scopes.Contains(scope) || !LabelMatching.Matches(selector, pod.Workload.Labels));
             return result;
         }
 
@@ -176,9 +176,17 @@ internal sealed partial class PodInventory
 
     private void DropIfUnused(NamespaceState ns)
     {
-        if (ns.HasObject || ns.Pods.Count > 0 || ns.Scopes.Exists(scope => scope.Key.Namespace is not null))
+        if (ns.HasObject || ns.Pods.Count > 0)
         {
             return;
+        }
+
+        foreach (var scope in ns.Scopes)
+        {
+            if (scope.Key.Namespace is not null)
+            {
+                return;
+            }
         }
 
         _namespaces.Remove(ns.Name);
@@ -195,7 +203,15 @@ internal sealed partial class PodInventory
         var now = new List<Scope>();
         _scopesBySelector.FindCandidates(ns.Labels, now);
         now.RemoveAll(scope => !LabelMatching.Matches(scope.Key.Selector!, ns.Labels));
-        var before = ns.Scopes.FindAll(scope => scope.Key.Selector is not null);
+        var before = new List<Scope>();
+        foreach (var scope in ns.Scopes)
+        {
+            if (scope.Key.Selector is not null)
+            {
+                before.Add(scope);
+            }
+        }
+
         foreach (var scope in before.Except(now))
         {
             ns.Scopes.Remove(scope);
@@ -232,46 +248,53 @@ internal sealed partial class PodInventory
         }
     }
 
+    /// <summary>The selections a pod's labels match; the list is used again by the next call.</summary>
     private List<Selection> FindMatches(PodState pod)
     {
-        _candidates.Clear();
+        _matches.Clear();
         if (pod.IsSelectable)
         {
             foreach (var scope in pod.Namespace.Scopes)
             {
-                scope.Selections.FindCandidates(pod.Workload.Labels, _candidates);
+                scope.Selections.FindCandidates(pod.Workload.Labels, _matches);
             }
+
+            _matches.RemoveAll(selection => !LabelMatching.Matches(selection.Key.Pods, pod.Workload.Labels));
         }
 
-        return _candidates.FindAll(selection => LabelMatching.Matches(selection.Key.Pods, pod.Workload.Labels));
+        return _matches;
     }
 
     /// <summary>Lets a pod leave the selections it no longer matches and join the new ones.</summary>
     private void SetMatches(PodState pod, List<Selection> now)
     {
-        var before = pod.Matches;
         var mark = ++_mark;
         foreach (var selection in now)
         {
             selection.Mark = mark;
         }
 
-        var lost = before.FindAll(selection => selection.Mark != mark);
+        // Leaving puts the last selection, which was looked at, in the place of this one.
+        for (var i = pod.Matches.Count - 1; i >= 0; i--)
+        {
+            if (pod.Matches[i].Mark != mark)
+            {
+                Leave(pod, pod.Matches[i]);
+            }
+        }
+
         mark = ++_mark;
-        foreach (var selection in before)
+        foreach (var selection in pod.Matches)
         {
             selection.Mark = mark;
         }
 
-        var gained = now.FindAll(selection => selection.Mark != mark);
-        foreach (var selection in lost)
+        foreach (var selection in now)
         {
-            Leave(pod, selection);
-        }
-
-        foreach (var selection in gained)
-        {
-            Join(pod, selection);
+            if (selection.Mark != mark)
+            {
+                Join(pod, selection);
+            }
         }
     }
 

@@ -23,10 +23,11 @@ internal sealed partial class PodInventory
     /// <summary>Takes a namespace's labels; null when its object is gone.</summary>
     public void SetNamespace(string name, LabelSet? labels)
     {
-        var ns = GetNamespace(name);
-        ns.HasObject = labels is not null;
+        var hasObject = labels is not null;
         labels ??= LabelSet.Empty;
         labels = labels.TryGetValue(Namespace.NameLabel, out _) ? labels : labels.With(Namespace.NameLabel, name);
+        var ns = _namespaces.GetValueOrDefault(name) ?? AddNamespace(name, labels);
+        ns.HasObject = hasObject;
         if (!labels.Equals(ns.Labels))
         {
             _namespacesByLabel.Change(ns, ns.Labels, labels);
@@ -162,15 +163,15 @@ internal sealed partial class PodInventory
         return scope;
     }
 
-    private NamespaceState GetNamespace(string name)
-    {
-        if (!_namespaces.TryGetValue(name, out var ns))
-        {
-            _namespaces.Add(name, ns = new NamespaceState(name));
-            _namespacesByLabel.Change(ns, LabelSet.Empty, ns.Labels);
-            Rescope(ns);
-        }
+    private NamespaceState GetNamespace(string name) =>
+        _namespaces.GetValueOrDefault(name) ?? AddNamespace(name, LabelSet.Of((Namespace.NameLabel, name)));
 
+    private NamespaceState AddNamespace(string name, LabelSet labels)
+    {
+        var ns = new NamespaceState(name, labels);
+        _namespaces.Add(name, ns);
+        _namespacesByLabel.Change(ns, LabelSet.Empty, labels);
+        Rescope(ns);
         return ns;
     }
 
@@ -203,23 +204,20 @@ internal sealed partial class PodInventory
         var now = new List<Scope>();
         _scopesBySelector.FindCandidates(ns.Labels, now);
         now.RemoveAll(scope => !LabelMatching.Matches(scope.Key.Selector!, ns.Labels));
-        var before = new List<Scope>();
-        foreach (var scope in ns.Scopes)
+
+        // Removing puts the last scope, which was looked at, in the place of this one.
+        for (var i = ns.Scopes.Count - 1; i >= 0; i--)
         {
-            if (scope.Key.Selector is not null)
+            var scope = ns.Scopes[i];
+            if (scope.Key.Selector is not null && !now.Remove(scope))
             {
-                before.Add(scope);
+                ns.Scopes.Remove(scope);
+                scope.Namespaces.Remove(ns);
+                ForEachMatch(ns, scope, Leave);
             }
         }
 
-        foreach (var scope in before.Except(now))
-        {
-            ns.Scopes.Remove(scope);
-            scope.Namespaces.Remove(ns);
-            ForEachMatch(ns, scope, Leave);
-        }
-
-        foreach (var scope in now.Except(before))
+        foreach (var scope in now)
         {
             ns.Scopes.Add(scope);
             scope.Namespaces.Add(ns);

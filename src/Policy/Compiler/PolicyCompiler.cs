@@ -81,10 +81,10 @@ public sealed partial class PolicyCompiler
         Take<Namespace>(ResourceKind.Namespace, (key, ns) => _inventory.SetNamespace(key.Name, ns?.Labels));
         Take<Node>(ResourceKind.Node, SetNode);
         Take<NetworkPolicy>(ResourceKind.NetworkPolicy, (key, policy) =>
-            SetPolicy(key, policy, policy is null ? null : PolicyTranslator.Translate(policy, _options.Mode)));
+            SetPolicy(key, policy is null ? null : PolicyTranslator.Translate(policy, _options.Mode)));
         Take<ClusterNetworkPolicy>(ResourceKind.ClusterNetworkPolicy, (key, policy) =>
         {
-            SetPolicy(key, policy, policy is null ? null : PolicyTranslator.Translate(policy, _options.Mode));
+            SetPolicy(key, policy is null ? null : PolicyTranslator.Translate(policy, _options.Mode));
             FindPolicyProblems(key, policy);
         });
         Take<Workload>(ResourceKind.Workload, SetWorkload);
@@ -143,7 +143,7 @@ public sealed partial class PolicyCompiler
         }
     }
 
-    private void SetPolicy(ResourceKey key, Resource? resource, TranslatedPolicy? translated)
+    private void SetPolicy(ResourceKey key, TranslatedPolicy? translated)
     {
         _policies.TryGetValue(key, out var policy);
         if (translated is null)
@@ -159,7 +159,7 @@ public sealed partial class PolicyCompiler
 
         if (policy is null)
         {
-            policy = new PolicyState(resource!, AddSubject(translated.Subject));
+            policy = new PolicyState(AddSubject(translated.Subject));
             _policies.Add(key, policy);
         }
         else if (policy.Subject.Key != translated.Subject)
@@ -169,7 +169,6 @@ public sealed partial class PolicyCompiler
         }
         else if (policy.Ingress == translated.Ingress && policy.Egress == translated.Egress)
         {
-            policy.Resource = resource!;
             return;
         }
         else
@@ -178,7 +177,6 @@ public sealed partial class PolicyCompiler
         }
 
         // An unchanged direction keeps its object: that is what rule sets are found by.
-        policy.Resource = resource!;
         policy.Ingress = policy.Ingress == translated.Ingress ? policy.Ingress : translated.Ingress;
         policy.Egress = policy.Egress == translated.Egress ? policy.Egress : translated.Egress;
         policy.Subject.Policies.Add(policy);

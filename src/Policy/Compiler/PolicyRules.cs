@@ -56,10 +56,8 @@ internal sealed record DirectionRules(
 }
 
 /// <summary>A policy in force.</summary>
-internal sealed class PolicyState(Resource resource, Selection subject)
+internal sealed class PolicyState(Selection subject)
 {
-    public Resource Resource { get; set; } = resource;
-
     public Selection Subject { get; set; } = subject;
 
     public DirectionRules? Ingress { get; set; }

@@ -53,12 +53,12 @@ internal sealed class Selection(SelectionKey key, Scope scope)
 }
 
 /// <summary>A namespace, known because of its own object, its pods or a policy's scope.</summary>
-internal sealed class NamespaceState(string name)
+internal sealed class NamespaceState(string name, LabelSet labels)
 {
     public string Name { get; } = name;
 
     /// <summary>The labels, its name included.</summary>
-    public LabelSet Labels { get; set; } = LabelSet.Of((Namespace.NameLabel, name));
+    public LabelSet Labels { get; set; } = labels;
 
     public bool HasObject { get; set; }
 

@@ -257,7 +257,8 @@ internal sealed partial class PodInventory
                 scope.Selections.FindCandidates(pod.Workload.Labels, _matches);
             }
 
-            _matches.RemoveAll(selection => !LabelMatching.Matches(selection.Key.Pods, pod.Workload.Labels));
+            var labels = pod.Workload.Labels;
+            _matches.RemoveAll(selection => !LabelMatching.Matches(selection.Key.Pods, labels));
         }
 
         return _matches;

@@ -24,6 +24,30 @@ internal sealed class AddressBook
     /// <summary>The addresses of a workload that it owns, in its own order.</summary>
     public OwnedAddresses OwnedBy(PodState pod) => new(this, pod);
 
+    /// <summary>The same addresses as an array: the workload's own where it owns them all.</summary>
+    public EquatableArray<IpAddress> AllOwnedBy(PodState pod)
+    {
+        var stated = pod.Workload.Addresses;
+        var count = 0;
+        foreach (var _ in OwnedBy(pod))
+        {
+            count++;
+        }
+
+        if (count == stated.Count)
+        {
+            return stated;
+        }
+
+        var owned = ImmutableArray.CreateBuilder<IpAddress>(count);
+        foreach (var address in OwnedBy(pod))
+        {
+            owned.Add(address);
+        }
+
+        return new EquatableArray<IpAddress>(owned.MoveToImmutable());
+    }
+
     /// <summary>Adds a claim; tells the owner before, which is the owner still unless it is not the one after.</summary>
     public (PodState? Before, PodState After) Claim(IpAddress address, PodState pod)
     {

@@ -21,8 +21,11 @@ internal sealed class ChangeLog
     /// <summary>Every peer set in use.</summary>
     public Dictionary<int, PeerSetState> PeerSetsById { get; } = [];
 
-    /// <summary>Addresses that entered or left some selection.</summary>
-    public HashSet<IpAddress> Touched { get; } = [];
+    /// <summary>The frontends with a backend at an address, as of the last change set.</summary>
+    public Dictionary<IpAddress, HashSet<Frontend>> FrontendsByBackend { get; } = [];
+
+    /// <summary>Frontends that may be judged differently because a backend entered or left some selection.</summary>
+    public HashSet<Frontend> Frontends { get; } = [];
 
     /// <summary>Workloads whose endpoint or rules may differ now.</summary>
     public List<PodState> Endpoints { get; } = [];
@@ -39,6 +42,15 @@ internal sealed class ChangeLog
         {
             pod.IsDirty = true;
             Endpoints.Add(pod);
+        }
+    }
+
+    /// <summary>An address entered or left some selection.</summary>
+    public void SelectionChanged(IpAddress address)
+    {
+        if (FrontendsByBackend.TryGetValue(address, out var frontends))
+        {
+            Frontends.UnionWith(frontends);
         }
     }
 
@@ -69,11 +81,10 @@ internal sealed class ChangeLog
     /// <summary>Forgets everything, and buffers larger than this with it.</summary>
     public void Clear(int largest)
     {
-        Touched.Clear();
+        Frontends.Clear();
         Endpoints.Clear();
         PeerSets.Clear();
         NamedPorts.Clear();
-        Touched.TrimExcess(Touched.Capacity > largest ? 0 : Touched.Capacity);
         Endpoints.Capacity = Math.Min(Endpoints.Capacity, largest);
         PeerSets.Capacity = Math.Min(PeerSets.Capacity, largest);
     }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Portcullis.Resources;
 
 namespace Portcullis.Policy.Compiler;
@@ -7,7 +8,7 @@ namespace Portcullis.Policy.Compiler;
 internal sealed class LabelIndex<T>
     where T : class
 {
-    private readonly Dictionary<(string Key, string Value), HashSet<T>> _byLabel = [];
+    private readonly Dictionary<(string Key, string Value), SmallSet<T>> _byLabel = [];
 
     /// <summary>The number of different labels.</summary>
     public int Count => _byLabel.Count;
@@ -17,10 +18,14 @@ internal sealed class LabelIndex<T>
     {
         foreach (var (key, value) in from.AsSpan())
         {
-            if (!(to.TryGetValue(key, out var kept) && kept == value)
-                && _byLabel.TryGetValue((key, value), out var items)
-                && items.Remove(item)
-                && items.Count == 0)
+            if (to.TryGetValue(key, out var kept) && kept == value)
+            {
+                continue;
+            }
+
+            ref var items = ref CollectionsMarshal.GetValueRefOrNullRef(_byLabel, (key, value));
+            items.Remove(item);
+            if (items.Count == 0)
             {
                 _byLabel.Remove((key, value));
             }
@@ -30,12 +35,7 @@ internal sealed class LabelIndex<T>
         {
             if (!(from.TryGetValue(key, out var kept) && kept == value))
             {
-                if (!_byLabel.TryGetValue((key, value), out var items))
-                {
-                    _byLabel.Add((key, value), items = []);
-                }
-
-                items.Add(item);
+                CollectionsMarshal.GetValueRefOrAddDefault(_byLabel, (key, value), out _).Add(item);
             }
         }
     }
@@ -65,7 +65,7 @@ internal sealed class LabelIndex<T>
         {
             if (_byLabel.TryGetValue((required.Key, value), out var items))
             {
-                result.AddRange(items);
+                items.CopyTo(result);
             }
         }
     }

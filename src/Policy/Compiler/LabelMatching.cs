@@ -36,7 +36,9 @@ internal static class LabelMatching
     }
 
     /// <summary>The selector for people, as kubectl prints it.</summary>
-    public static string Describe(LabelSelector selector) => string.Join(',', selector.Requirements.Select(Describe));
+    public static string Describe(LabelSelector selector) => selector.Requirements.Count == 1
+        ? Describe(selector.Requirements[0])
+        : string.Join(',', selector.Requirements.Select(Describe));
 
     private static string Describe(LabelRequirement requirement) => requirement.Operator switch
     {

@@ -34,7 +34,7 @@ internal abstract class PeerSetState(int id)
     public bool IsChanged { get; set; }
 
     /// <summary>Every prefix in it now.</summary>
-    public abstract IEnumerable<IpPrefix> Prefixes { get; }
+    public abstract ImmutableArray<IpPrefix> Prefixes { get; }
 
     /// <summary>Whether an address is in it now.</summary>
     public abstract bool Contains(IpAddress address);
@@ -55,7 +55,7 @@ internal abstract class PeerSetState(int id)
         if (!IsAnnounced)
         {
             IsAnnounced = true;
-            return new PeerSetDelta(Id, Description, [.. Prefixes], []);
+            return new PeerSetDelta(Id, Description, Prefixes, []);
         }
 
         var (added, removed) = _log is null ? ([], []) : Net(_log);
@@ -92,7 +92,7 @@ internal sealed class PodPeerSet(int id, PodPeers pods) : PeerSetState(id)
     /// <summary>Addresses that do not count: of the node of the endpoints it is made for.</summary>
     public ImmutableHashSet<IpAddress> Hidden { get; set; } = [];
 
-    public override IEnumerable<IpPrefix> Prefixes => Pods.Addresses().Where(address => !Hidden.Contains(address)).Select(IpPrefix.Host);
+    public override ImmutableArray<IpPrefix> Prefixes => Pods.Prefixes(Hidden);
 
     public override bool Contains(IpAddress address) => !Hidden.Contains(address) && Pods.Contains(address);
 }
@@ -107,7 +107,7 @@ internal sealed class ComputedPeerSet(int id) : PeerSetState(id)
     /// <summary>The tier that accepts it when it is a node's addresses: every rule set has that, so they share it.</summary>
     public RuleTier? NodeTier { get; set; }
 
-    public override IEnumerable<IpPrefix> Prefixes => _prefixes;
+    public override ImmutableArray<IpPrefix> Prefixes => [.. _prefixes];
 
     public override bool Contains(IpAddress address)
     {

@@ -195,7 +195,7 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
 
     private IEnumerable<IpPrefix> Compute(PeerSpec spec) => spec switch
     {
-        BlockSpec blocks => blocks.Prefixes,
+        BlockSpec blocks => blocks.ToPrefixes(),
         NodesSpec selected => nodes.Nodes.Where(node => LabelMatching.Matches(selected.Nodes, node.Labels))
             .SelectMany(node => node.Addresses).Select(IpPrefix.Host),
         OwnNodeSpec { Outside: false } own => nodes.AddressesOf(own.Node).Select(IpPrefix.Host),

@@ -14,16 +14,15 @@ internal sealed record PodSpec(SelectionKey Pods, string? HiddenNode = null) : P
     public override string ToString() => Pods + (HiddenNode is null ? "" : " except this node");
 }
 
-/// <summary>Address blocks without their holes, as disjoint prefixes.</summary>
-/// <param name="Prefixes">The prefixes, canonical.</param>
-/// <param name="Text">The blocks as written, for people; not part of the identity.</param>
-internal sealed record BlockSpec(EquatableArray<IpPrefix> Prefixes, string Text) : PeerSpec
+/// <summary>Address blocks without their holes, both as written.</summary>
+/// <param name="Blocks">The blocks.</param>
+/// <param name="Holes">What is taken out of each; empty: nothing.</param>
+internal sealed record BlockSpec(EquatableArray<IpPrefix> Blocks, EquatableArray<IpPrefix> Holes) : PeerSpec
 {
-    public bool Equals(BlockSpec? other) => other is not null && Prefixes == other.Prefixes;
+    /// <summary>What is meant, as disjoint prefixes.</summary>
+    public EquatableArray<IpPrefix> ToPrefixes() => PrefixMath.Union(Blocks.SelectMany(block => PrefixMath.Subtract(block, Holes)));
 
-    public override int GetHashCode() => Prefixes.GetHashCode();
-
-    public override string ToString() => Text;
+    public override string ToString() => string.Join(',', Blocks) + (Holes.IsEmpty ? "" : " except " + string.Join(',', Holes));
 }
 
 /// <summary>Nodes by labels; the selector is canonical.</summary>

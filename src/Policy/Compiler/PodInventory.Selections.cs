@@ -23,10 +23,11 @@ internal sealed partial class PodInventory
     /// <summary>Takes a namespace's labels; null when its object is gone.</summary>
     public void SetNamespace(string name, LabelSet? labels)
     {
-        var ns = GetNamespace(name);
-        ns.HasObject = labels is not null;
+        var hasObject = labels is not null;
         labels ??= LabelSet.Empty;
         labels = labels.TryGetValue(Namespace.NameLabel, out _) ? labels : labels.With(Namespace.NameLabel, name);
+        var ns = _namespaces.GetValueOrDefault(name) ?? AddNamespace(name, labels);
+        ns.HasObject = hasObject;
         if (!labels.Equals(ns.Labels))
         {
             _namespacesByLabel.Change(ns, ns.Labels, labels);
@@ -38,7 +39,7 @@ internal sealed partial class PodInventory
     }
 
     /// <summary>Every workload of a namespace.</summary>
-    public IReadOnlyList<PodState> PodsIn(string name) => _namespaces.TryGetValue(name, out var ns) ? ns.Pods : [];
+    public ReadOnlySpan<PodState> PodsIn(string name) => _namespaces.TryGetValue(name, out var ns) ? ns.Pods.AsSpan() : [];
 
     /// <summary>The interned selection; the caller counts its reference.</summary>
     public Selection GetSelection(SelectionKey key)
@@ -95,7 +96,7 @@ internal sealed partial class PodInventory
         {
             _podsByLabel.FindCandidates(selector, result);
             result.RemoveAll(pod =>
-                !pod.IsSelectable || !scope.Namespaces.Contains(pod.Namespace) || !LabelMatching.Matches(selector, pod.Workload.Labels));
+                !pod.IsSelectable || !pod.Namespace.Scopes.Contains(scope) || !LabelMatching.Matches(selector, pod.Workload.Labels));
             return result;
         }
 
@@ -162,23 +163,31 @@ internal sealed partial class PodInventory
         return scope;
     }
 
-    private NamespaceState GetNamespace(string name)
-    {
-        if (!_namespaces.TryGetValue(name, out var ns))
-        {
-            _namespaces.Add(name, ns = new NamespaceState(name));
-            _namespacesByLabel.Change(ns, LabelSet.Empty, ns.Labels);
-            Rescope(ns);
-        }
+    private NamespaceState GetNamespace(string name) =>
+        _namespaces.GetValueOrDefault(name) ?? AddNamespace(name, LabelSet.Of((Namespace.NameLabel, name)));
 
+    private NamespaceState AddNamespace(string name, LabelSet labels)
+    {
+        var ns = new NamespaceState(name, labels);
+        _namespaces.Add(name, ns);
+        _namespacesByLabel.Change(ns, LabelSet.Empty, labels);
+        Rescope(ns);
         return ns;
     }
 
     private void DropIfUnused(NamespaceState ns)
     {
-        if (ns.HasObject || ns.Pods.Count > 0 || ns.Scopes.Exists(scope => scope.Key.Namespace is not null))
+        if (ns.HasObject || ns.Pods.Count > 0)
         {
             return;
+        }
+
+        foreach (var scope in ns.Scopes)
+        {
+            if (scope.Key.Namespace is not null)
+            {
+                return;
+            }
         }
 
         _namespaces.Remove(ns.Name);
@@ -195,15 +204,20 @@ internal sealed partial class PodInventory
         var now = new List<Scope>();
         _scopesBySelector.FindCandidates(ns.Labels, now);
         now.RemoveAll(scope => !LabelMatching.Matches(scope.Key.Selector!, ns.Labels));
-        var before = ns.Scopes.FindAll(scope => scope.Key.Selector is not null);
-        foreach (var scope in before.Except(now))
+
+        // Removing puts the last scope, which was looked at, in the place of this one.
+        for (var i = ns.Scopes.Count - 1; i >= 0; i--)
         {
-            ns.Scopes.Remove(scope);
-            scope.Namespaces.Remove(ns);
-            ForEachMatch(ns, scope, Leave);
+            var scope = ns.Scopes[i];
+            if (scope.Key.Selector is not null && !now.Remove(scope))
+            {
+                ns.Scopes.Remove(scope);
+                scope.Namespaces.Remove(ns);
+                ForEachMatch(ns, scope, Leave);
+            }
         }
 
-        foreach (var scope in now.Except(before))
+        foreach (var scope in now)
         {
             ns.Scopes.Add(scope);
             scope.Namespaces.Add(ns);
@@ -232,46 +246,54 @@ internal sealed partial class PodInventory
         }
     }
 
+    /// <summary>The selections a pod's labels match; the list is used again by the next call.</summary>
     private List<Selection> FindMatches(PodState pod)
     {
-        _candidates.Clear();
+        _matches.Clear();
         if (pod.IsSelectable)
         {
             foreach (var scope in pod.Namespace.Scopes)
             {
-                scope.Selections.FindCandidates(pod.Workload.Labels, _candidates);
+                scope.Selections.FindCandidates(pod.Workload.Labels, _matches);
             }
+
+            var labels = pod.Workload.Labels;
+            _matches.RemoveAll(selection => !LabelMatching.Matches(selection.Key.Pods, labels));
         }
 
-        return _candidates.FindAll(selection => LabelMatching.Matches(selection.Key.Pods, pod.Workload.Labels));
+        return _matches;
     }
 
     /// <summary>Lets a pod leave the selections it no longer matches and join the new ones.</summary>
     private void SetMatches(PodState pod, List<Selection> now)
     {
-        var before = pod.Matches;
         var mark = ++_mark;
         foreach (var selection in now)
         {
             selection.Mark = mark;
         }
 
-        var lost = before.FindAll(selection => selection.Mark != mark);
+        // Leaving puts the last selection, which was looked at, in the place of this one.
+        for (var i = pod.Matches.Count - 1; i >= 0; i--)
+        {
+            if (pod.Matches[i].Mark != mark)
+            {
+                Leave(pod, pod.Matches[i]);
+            }
+        }
+
         mark = ++_mark;
-        foreach (var selection in before)
+        foreach (var selection in pod.Matches)
         {
             selection.Mark = mark;
         }
 
-        var gained = now.FindAll(selection => selection.Mark != mark);
-        foreach (var selection in lost)
+        foreach (var selection in now)
         {
-            Leave(pod, selection);
-        }
-
-        foreach (var selection in gained)
-        {
-            Join(pod, selection);
+            if (selection.Mark != mark)
+            {
+                Join(pod, selection);
+            }
         }
     }
 

@@ -8,7 +8,7 @@ internal sealed partial class PodInventory(ChangeLog changes)
 {
     private readonly Dictionary<NamespacedName, PodState> _pods = [];
     private readonly LabelIndex<PodState> _podsByLabel = new();
-    private readonly List<Selection> _candidates = [];
+    private readonly List<Selection> _matches = [];
     private int _mark;
 
     /// <summary>Who owns which address.</summary>
@@ -46,10 +46,9 @@ internal sealed partial class PodInventory(ChangeLog changes)
         Withdraw(pod);
         SetMatches(pod, []);
         _podsByLabel.Change(pod, pod.Workload.Labels, LabelSet.Empty);
-        var pods = pod.Namespace.Pods;
-        pods[pod.IndexInNamespace] = pods[^1];
-        pods[pod.IndexInNamespace].IndexInNamespace = pod.IndexInNamespace;
-        pods.RemoveAt(pods.Count - 1);
+        ref var pods = ref pod.Namespace.Pods;
+        pods[pods.Count - 1].IndexInNamespace = pod.IndexInNamespace;
+        pods.RemoveAt(pod.IndexInNamespace);
         DropIfUnused(pod.Namespace);
         changes.EndpointChanged(pod);
     }
@@ -145,7 +144,7 @@ internal sealed partial class PodInventory(ChangeLog changes)
     /// <summary>An owned address of a pod enters or leaves everything that looks at the selection.</summary>
     private void Move(Selection selection, PodState pod, IpAddress address, bool added)
     {
-        changes.Touched.Add(address);
+        changes.SelectionChanged(address);
         foreach (var peers in selection.PeerSets)
         {
             if (!peers.Hidden.Contains(address))

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Portcullis.Net;
 using Portcullis.Resources;
 
@@ -8,10 +9,12 @@ internal sealed class PodPeers(PodInventory inventory, Selection selection, Equa
 {
     public Selection Selection { get; } = selection;
 
-    /// <summary>Every address, each once.</summary>
-    public IEnumerable<IpAddress> Addresses()
+    /// <summary>Every address that is not hidden, as a prefix; each once.</summary>
+    public ImmutableArray<IpPrefix> Prefixes(ImmutableHashSet<IpAddress> hidden)
     {
-        foreach (var pod in inventory.PodsOf(Selection))
+        var pods = inventory.PodsOf(Selection);
+        var prefixes = ImmutableArray.CreateBuilder<IpPrefix>(pods.Count);
+        foreach (var pod in pods)
         {
             if (port is { } wanted && !pod.Workload.Ports.AsSpan().Contains(wanted))
             {
@@ -20,12 +23,14 @@ internal sealed class PodPeers(PodInventory inventory, Selection selection, Equa
 
             foreach (var address in inventory.Addresses.OwnedBy(pod))
             {
-                if (IsWithin(address))
+                if (IsWithin(address) && !hidden.Contains(address))
                 {
-                    yield return address;
+                    prefixes.Add(IpPrefix.Host(address));
                 }
             }
         }
+
+        return prefixes.DrainToImmutable();
     }
 
     public override string ToString() => Selection.Key + (port is { } served ? $" serving {served.Name} at {served.Port}" : "");

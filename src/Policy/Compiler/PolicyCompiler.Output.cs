@@ -7,7 +7,7 @@ namespace Portcullis.Policy.Compiler;
 /// <content>From what changed to change sets.</content>
 public sealed partial class PolicyCompiler
 {
-    private readonly HashSet<PodState> _toPublish = [];
+    private readonly List<EndpointState> _toPublish = [];
     private readonly List<DirectionRules> _scratch = [];
 
     /// <summary>The whole world as of the last flush, with the numbers that earlier change sets gave it. Flush first.</summary>
@@ -16,9 +16,9 @@ public sealed partial class PolicyCompiler
     {
         Revision = revision,
         Replace = true,
-        PeerSets = [.. _peerSets.All.Select(peers => new PeerSetDelta(peers.Id, peers.Description, [.. peers.Prefixes], []))],
+        PeerSets = [.. _peerSets.All.Select(peers => new PeerSetDelta(peers.Id, peers.Description, peers.Prefixes, []))],
         RuleSets = [.. _ruleSets.All.Select(entry => entry.Current!)],
-        Endpoints = [.. _endpoints.Select(pod => pod.Endpoint!.Published!)],
+        Endpoints = [.. _inventory.Pods.Where(pod => pod.Endpoint is not null).Select(pod => pod.Endpoint!.Published!)],
     };
 
     private void ChooseRules(PodState pod)
@@ -32,8 +32,8 @@ public sealed partial class PolicyCompiler
 
         if (isEndpoint)
         {
-            pod.Endpoint ??= new EndpointState();
-            _endpoints.Add(pod);
+            _endpointCount += pod.Endpoint is null ? 1 : 0;
+            pod.Endpoint ??= new EndpointState(pod);
         }
         else if (pod.Endpoint is null)
         {
@@ -45,12 +45,11 @@ public sealed partial class PolicyCompiler
         state.Egress = _ruleSets.Move(pod, state.Egress, isEndpoint ? KeyFor(pod, Direction.Egress) : null);
         if (isEndpoint)
         {
-            _toPublish.Add(pod);
+            Publish(state);
             return;
         }
 
-        _endpoints.Remove(pod);
-        _toPublish.Remove(pod);
+        _endpointCount--;
         pod.Endpoint = null;
         if (state.Published is { } published)
         {
@@ -95,11 +94,18 @@ public sealed partial class PolicyCompiler
             return [];
         }
 
-        return pod.Workload.Ports
-            .Where(port => _scratch.Exists(rules => rules.Rules.Any(rule => rule.Names.Any(name => name.Means(port)))))
-            .Distinct()
-            .OrderBy(port => port.Name, StringComparer.Ordinal).ThenBy(port => port.Protocol).ThenBy(port => port.Port)
-            .ToEquatableArray();
+        var own = new List<NamedPort>();
+        foreach (var port in pod.Workload.Ports.Distinct())
+        {
+            if (_scratch.Exists(policy => policy.Rules.Exists(rule => rule.Names.Exists(name => name.Means(port)))))
+            {
+                own.Add(port);
+            }
+        }
+
+        return own.Count < 2
+            ? own.ToEquatableArray()
+            : own.OrderBy(port => port.Name, StringComparer.Ordinal).ThenBy(port => port.Protocol).ThenBy(port => port.Port).ToEquatableArray();
     }
 
     private EquatableArray<SelfBackend> SelfBackends(PodState pod, Direction direction)
@@ -141,7 +147,7 @@ public sealed partial class PolicyCompiler
         {
             if (entry.Key.Direction == Direction.Egress && Decide(entry, isAll, frontends))
             {
-                _toPublish.UnionWith(entry.Users);
+                Publish(entry);
             }
         }
     }
@@ -206,9 +212,26 @@ public sealed partial class PolicyCompiler
             {
                 if (_ruleSets.Build(entry))
                 {
-                    _toPublish.UnionWith(entry.Users);
+                    Publish(entry);
                 }
             }
+        }
+    }
+
+    private void Publish(RuleSetEntry entry)
+    {
+        foreach (var pod in entry.Users)
+        {
+            Publish(pod.Endpoint!);
+        }
+    }
+
+    private void Publish(EndpointState state)
+    {
+        if (!state.IsChanged)
+        {
+            state.IsChanged = true;
+            _toPublish.Add(state);
         }
     }
 
@@ -229,20 +252,20 @@ public sealed partial class PolicyCompiler
     private ImmutableArray<Endpoint> TakeEndpoints()
     {
         var endpoints = ImmutableArray.CreateBuilder<Endpoint>(_toPublish.Count);
-        foreach (var pod in _toPublish)
+        foreach (var state in _toPublish)
         {
-            var (workload, state) = (pod.Workload, pod.Endpoint!);
-            var owned = ImmutableArray.CreateBuilder<Net.IpAddress>(workload.Addresses.Count);
-            foreach (var address in _inventory.Addresses.OwnedBy(pod))
+            state.IsChanged = false;
+            var (pod, workload) = (state.Pod, state.Pod.Workload);
+            if (pod.Endpoint != state)
             {
-                owned.Add(address);
+                continue;
             }
 
             var endpoint = new Endpoint(
                 workload.Key.NamespacedName,
                 workload.Interface,
                 workload.Side,
-                new EquatableArray<Net.IpAddress>(owned.DrainToImmutable()),
+                _inventory.Addresses.AllOwnedBy(pod),
                 state.Ingress?.Current!.Id,
                 state.Egress?.Current!.Id);
             if (endpoint != state.Published)
@@ -253,7 +276,7 @@ public sealed partial class PolicyCompiler
         }
 
         _toPublish.Clear();
-        _toPublish.TrimExcess(_toPublish.Capacity > LargeBatch ? 0 : _toPublish.Capacity);
+        _toPublish.Capacity = Math.Min(_toPublish.Capacity, LargeBatch);
         return endpoints.DrainToImmutable();
     }
 }

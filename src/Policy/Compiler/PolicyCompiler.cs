@@ -22,9 +22,9 @@ public sealed partial class PolicyCompiler
     private readonly RuleSetTable _ruleSets;
     private readonly Dictionary<ResourceKey, PolicyState> _policies = [];
     private readonly Dictionary<ResourceKey, Resource?> _pending = [];
-    private readonly HashSet<PodState> _endpoints = [];
     private readonly List<(PodState Pod, NamespacedName Name)> _removedEndpoints = [];
     private readonly List<RuleSetEntry> _unknownInterface = [];
+    private int _endpointCount;
     private bool _nodesChanged;
 
     /// <summary>Creates a compiler that knows of nothing yet.</summary>
@@ -46,7 +46,7 @@ public sealed partial class PolicyCompiler
     }
 
     /// <summary>How much there is, as of the last <see cref="Flush"/>.</summary>
-    public CompilerMetrics Metrics => new(_endpoints.Count, _policies.Count, _peerSets.Count, _ruleSets.Count, _inventory.SelectionCount);
+    public CompilerMetrics Metrics => new(_endpointCount, _policies.Count, _peerSets.Count, _ruleSets.Count, _inventory.SelectionCount);
 
     /// <summary>
     /// In mode strict, the rule sets that deny everything, for interfaces of pods that are not known (yet); null in the other modes.
@@ -57,12 +57,13 @@ public sealed partial class PolicyCompiler
 
     /// <summary>Whether nothing is left of anything that was ever applied.</summary>
     internal bool IsEmpty =>
-        _inventory.IsEmpty && _services.IsEmpty && _peerSets.Count + _peerSets.GroupCount + _policies.Count + _endpoints.Count + _policyFindings.Count + _selfEndpoints.Count == 0
+        _inventory.IsEmpty && _services.IsEmpty && _peerSets.Count + _peerSets.GroupCount + _policies.Count + _endpointCount + _policyFindings.Count + _selfEndpoints.Count == 0
         && _ruleSets.Count == _unknownInterface.Count && _nodes.Nodes.Count == 0;
 
     /// <summary>Takes changes in; of two for one object the later counts.</summary>
     public void Apply(ReadOnlySpan<ResourceChange> changes)
     {
+        _pending.EnsureCapacity(_pending.Count + changes.Length);
         foreach (var change in changes)
         {
             _pending[change.Key] = change.Resource;
@@ -80,10 +81,10 @@ public sealed partial class PolicyCompiler
         Take<Namespace>(ResourceKind.Namespace, (key, ns) => _inventory.SetNamespace(key.Name, ns?.Labels));
         Take<Node>(ResourceKind.Node, SetNode);
         Take<NetworkPolicy>(ResourceKind.NetworkPolicy, (key, policy) =>
-            SetPolicy(key, policy, policy is null ? null : PolicyTranslator.Translate(policy, _options.Mode)));
+            SetPolicy(key, policy is null ? null : PolicyTranslator.Translate(policy, _options.Mode)));
         Take<ClusterNetworkPolicy>(ResourceKind.ClusterNetworkPolicy, (key, policy) =>
         {
-            SetPolicy(key, policy, policy is null ? null : PolicyTranslator.Translate(policy, _options.Mode));
+            SetPolicy(key, policy is null ? null : PolicyTranslator.Translate(policy, _options.Mode));
             FindPolicyProblems(key, policy);
         });
         Take<Workload>(ResourceKind.Workload, SetWorkload);
@@ -95,7 +96,7 @@ public sealed partial class PolicyCompiler
             _services.Follow(pod);
         }
 
-        var frontends = _services.Update(_changes.Touched);
+        _services.Update();
         if (_nodesChanged)
         {
             _peerSets.NodesChanged();
@@ -107,7 +108,7 @@ public sealed partial class PolicyCompiler
             ChooseRules(pod);
         }
 
-        DecideServices(frontends);
+        DecideServices(_changes.Frontends);
         _nodesChanged = false;
         return Collect(revision);
     }
@@ -142,7 +143,7 @@ public sealed partial class PolicyCompiler
         }
     }
 
-    private void SetPolicy(ResourceKey key, Resource? resource, TranslatedPolicy? translated)
+    private void SetPolicy(ResourceKey key, TranslatedPolicy? translated)
     {
         _policies.TryGetValue(key, out var policy);
         if (translated is null)
@@ -158,7 +159,7 @@ public sealed partial class PolicyCompiler
 
         if (policy is null)
         {
-            policy = new PolicyState(resource!, AddSubject(translated.Subject));
+            policy = new PolicyState(AddSubject(translated.Subject));
             _policies.Add(key, policy);
         }
         else if (policy.Subject.Key != translated.Subject)
@@ -168,7 +169,6 @@ public sealed partial class PolicyCompiler
         }
         else if (policy.Ingress == translated.Ingress && policy.Egress == translated.Egress)
         {
-            policy.Resource = resource!;
             return;
         }
         else
@@ -177,7 +177,6 @@ public sealed partial class PolicyCompiler
         }
 
         // An unchanged direction keeps its object: that is what rule sets are found by.
-        policy.Resource = resource!;
         policy.Ingress = policy.Ingress == translated.Ingress ? policy.Ingress : translated.Ingress;
         policy.Egress = policy.Egress == translated.Egress ? policy.Egress : translated.Egress;
         policy.Subject.Policies.Add(policy);

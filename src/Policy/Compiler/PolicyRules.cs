@@ -41,7 +41,7 @@ internal sealed record DirectionRules(
     EquatableArray<RuleSpec> Rules) : IComparable<DirectionRules>
 {
     /// <summary>Whether some rule gives a port by name.</summary>
-    public bool HasNames { get; } = Rules.Any(rule => !rule.Names.IsEmpty);
+    public bool HasNames { get; } = Rules.Exists(rule => !rule.Names.IsEmpty);
 
     /// <summary>Orders as verdicts are looked for: by tier, priority and name.</summary>
     public int CompareTo(DirectionRules? other)
@@ -56,10 +56,8 @@ internal sealed record DirectionRules(
 }
 
 /// <summary>A policy in force.</summary>
-internal sealed class PolicyState(Resource resource, Selection subject)
+internal sealed class PolicyState(Selection subject)
 {
-    public Resource Resource { get; set; } = resource;
-
     public Selection Subject { get; set; } = subject;
 
     public DirectionRules? Ingress { get; set; }

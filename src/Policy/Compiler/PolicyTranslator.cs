@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Portcullis.Net;
 using Portcullis.Resources;
 using Portcullis.Rules;
@@ -18,6 +19,7 @@ internal static class PolicyTranslator
             ? policy.Types
             : PolicyTypes.Ingress | (policy.Egress.IsEmpty ? PolicyTypes.None : PolicyTypes.Egress);
         var subject = new SelectionKey(new ScopeKey(policy.Namespace, null), LabelMatching.Canonical(policy.PodSelector));
+        var isolation = new RuleReference(RuleOrigin.NetworkPolicy, name, null, policy.Position);
         return new TranslatedPolicy(
             subject,
             types.HasFlag(PolicyTypes.Ingress) ? Translate(policy.Ingress) : null,
@@ -28,8 +30,8 @@ internal static class PolicyTranslator
             0,
             name,
             policy.Audit || mode == EnforcementMode.Audit,
-            new RuleReference(RuleOrigin.NetworkPolicy, name, null, policy.Position),
-            rules.Select((rule, index) => TranslateRule(policy, rule, index)).ToEquatableArray());
+            isolation,
+            rules.ConvertAll((rule, index) => TranslateRule(policy, rule, index)));
     }
 
     /// <summary>Translates a ClusterNetworkPolicy.</summary>
@@ -46,7 +48,7 @@ internal static class PolicyTranslator
             new NamespacedName(string.Empty, policy.Name),
             policy.Audit || mode == EnforcementMode.Audit,
             null,
-            rules.Select((rule, index) => TranslateRule(policy, direction, rule, index)).ToEquatableArray());
+            rules.ConvertAll((rule, index) => TranslateRule(policy, direction, rule, index)));
     }
 
     /// <summary>Why a ClusterNetworkPolicy rule cannot be enforced as written; null when it can.</summary>
@@ -94,17 +96,17 @@ internal static class PolicyTranslator
             rule.Position == default ? policy.Position : rule.Position);
         EquatableArray<PeerSpec>? peers = rule.Peers.IsEmpty
             ? null
-            : rule.Peers.Select(peer => TranslatePeer(policy.Namespace, peer)).Distinct().ToEquatableArray();
+            : rule.Peers.ConvertAll((peer, _) => TranslatePeer(policy.Namespace, peer)).Distinct();
         return rule.Ports.IsEmpty
             ? new RuleSpec(RuleAction.Accept, peers, null, [], false, reference)
-            : new RuleSpec(RuleAction.Accept, peers, Merge(rule.Ports.SelectMany(Numbers)), Names(rule.Ports), false, reference);
+            : new RuleSpec(RuleAction.Accept, peers, Numbers(rule.Ports), Names(rule.Ports), false, reference);
     }
 
     private static PeerSpec TranslatePeer(string ns, NetworkPolicyPeer peer)
     {
         if (peer.IpBlock is { } block)
         {
-            return Block([block.Cidr], block.Except);
+            return new BlockSpec([block.Cidr], block.Except);
         }
 
         var scope = peer.NamespaceSelector is { } selector
@@ -125,69 +127,100 @@ internal static class PolicyTranslator
             return new RuleSpec(rule.Action, null, null, [], true, reference);
         }
 
-        var peers = rule.Peers.Select(TranslatePeer).Distinct().ToEquatableArray();
+        var peers = rule.Peers.ConvertAll((peer, _) => TranslatePeer(peer)).Distinct();
         return rule.Ports is not { } ports
             ? new RuleSpec(rule.Action, peers, null, [], false, reference)
-            : new RuleSpec(rule.Action, peers, Merge(ports.SelectMany(Numbers)), Names(ports), false, reference);
+            : new RuleSpec(rule.Action, peers, Numbers(ports), Names(ports), false, reference);
     }
 
     private static PeerSpec TranslatePeer(ClusterPolicyPeer peer) => peer switch
     {
         { Pods: { } pods } => new PodSpec(Pods(pods)),
         { Nodes: { } nodes } => new NodesSpec(LabelMatching.Canonical(nodes)),
-        { Networks: { } networks } => Block(networks, []),
+        { Networks: { } networks } => new BlockSpec(networks, []),
         _ => throw new ArgumentException("The peer selects nothing.", nameof(peer)),
     };
-
-    private static BlockSpec Block(EquatableArray<IpPrefix> blocks, EquatableArray<IpPrefix> holes)
-    {
-        var text = string.Join(',', blocks) + (holes.IsEmpty ? "" : " except " + string.Join(',', holes));
-        return new BlockSpec(PrefixMath.Union(blocks.SelectMany(block => PrefixMath.Subtract(block, holes))), text);
-    }
 
     private static SelectionKey Pods(ClusterPolicySubject pods) => new(
         new ScopeKey(null, LabelMatching.Canonical(pods.NamespaceSelector)),
         LabelMatching.Canonical(pods.PodSelector ?? LabelSelector.Everything));
 
-    private static IEnumerable<PortRange> Numbers(NetworkPolicyPort port) => port.Port switch
+    private static EquatableArray<PortRange> Numbers(EquatableArray<NetworkPolicyPort> ports)
     {
-        null => [PortRange.All(port.Protocol)],
-        { Number: { } number } when (port.EndPort ?? number) >= number => [new PortRange(port.Protocol, number, port.EndPort ?? number)],
-        _ => [],
-    };
+        var ranges = new List<PortRange>(ports.Count);
+        foreach (var (protocol, port, endPort) in ports)
+        {
+            if (port is null)
+            {
+                ranges.Add(PortRange.All(protocol));
+            }
+            else if (port.Value.Number is { } first)
+            {
+                AddRange(ranges, protocol, first, endPort ?? first);
+            }
+        }
 
-    private static IEnumerable<PortRange> Numbers(ClusterPolicyPort port) => port switch
+        return Merge(ranges);
+    }
+
+    private static EquatableArray<PortRange> Numbers(EquatableArray<ClusterPolicyPort> ports)
     {
-        { NamedPort: not null } or { Protocol: null } => [],
-        { First: null } => [PortRange.All(port.Protocol.Value)],
-        { First: { } first } when (port.Last ?? first) >= first => [new PortRange(port.Protocol.Value, first, port.Last ?? first)],
-        _ => [],
-    };
+        var ranges = new List<PortRange>(ports.Count);
+        foreach (var port in ports)
+        {
+            if (port is { NamedPort: null, Protocol: { } protocol })
+            {
+                AddRange(ranges, protocol, port.First ?? 0, port.First is null ? ushort.MaxValue : port.Last ?? port.First.Value);
+            }
+        }
 
-    private static EquatableArray<PortName> Names(EquatableArray<NetworkPolicyPort> ports) =>
-        ports.Where(port => port.Port?.Name is not null)
-            .Select(port => new PortName(port.Port!.Value.Name!, port.Protocol)).Distinct().ToEquatableArray();
+        return Merge(ranges);
+    }
+
+    private static void AddRange(List<PortRange> ranges, IpProtocol protocol, ushort first, ushort last)
+    {
+        if (first <= last)
+        {
+            ranges.Add(new PortRange(protocol, first, last));
+        }
+    }
+
+    private static EquatableArray<PortName> Names(EquatableArray<NetworkPolicyPort> ports)
+    {
+        var names = new List<PortName>();
+        foreach (var port in ports)
+        {
+            if (port.Port?.Name is { } name)
+            {
+                names.Add(new PortName(name, port.Protocol));
+            }
+        }
+
+        return names.ToEquatableArray().Distinct();
+    }
 
     private static EquatableArray<PortName> Names(EquatableArray<ClusterPolicyPort> ports) =>
         ports.Where(port => port.NamedPort is not null)
             .Select(port => new PortName(port.NamedPort!, port.Protocol)).Distinct().ToEquatableArray();
 
-    /// <summary>The same ports as disjoint ranges in order.</summary>
-    public static EquatableArray<PortRange> Merge(IEnumerable<PortRange> ranges)
+    /// <summary>The same ports as disjoint ranges in order; sorts the list it is given.</summary>
+    public static EquatableArray<PortRange> Merge(List<PortRange> ranges)
     {
-        var result = new List<PortRange>();
-        foreach (var range in ranges.OrderBy(range => range.Protocol).ThenBy(range => range.First))
+        ranges.Sort((left, right) => (left.Protocol, left.First).CompareTo((right.Protocol, right.First)));
+        var merged = CollectionsMarshal.AsSpan(ranges);
+        var count = 0;
+        foreach (var range in merged)
         {
-            if (result.Count > 0 && result[^1] is var last && last.Protocol == range.Protocol && range.First <= last.Last + 1)
+            if (count > 0 && merged[count - 1] is var last && last.Protocol == range.Protocol && range.First <= last.Last + 1)
             {
-                result[^1] = last with { Last = Math.Max(last.Last, range.Last) };
+                merged[count - 1] = last with { Last = Math.Max(last.Last, range.Last) };
             }
             else
             {
-                result.Add(range);
+                merged[count++] = range;
             }
         }
 
-        return result.ToEquatableArray();
+        return EquatableArray.Create<PortRange>(merged[..count]);
     }
 }

@@ -1,32 +1,39 @@
+using System.Runtime.InteropServices;
 using Portcullis.Resources;
 using Portcullis.Rules;
 
 namespace Portcullis.Policy.Compiler;
 
-/// <summary>Spells out the tiers of one rule set and collects what they refer to.</summary>
-internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool isStrict)
+/// <summary>Spells out the tiers of one rule set at a time and collects what they refer to.</summary>
+internal sealed class RuleSetBuilder(PeerSetTable table, bool isStrict)
 {
     private static readonly RuleReference NodeReference = new(RuleOrigin.Portcullis, new NamespacedName(string.Empty, "node"), null);
     private static readonly RuleReference StrictReference = new(RuleOrigin.Portcullis, new NamespacedName(string.Empty, "strict"), null);
 
-    private readonly int _mark = table.NextMark();
+    private readonly List<RuleTier> _tiers = [];
+    private readonly List<Rule> _rules = [];
+    private RuleSetKey _key = null!;
+    private int _mark;
 
-    /// <summary>The peer sets the tiers name, each once.</summary>
+    /// <summary>The peer sets the tiers built last name, each once.</summary>
     public List<PeerSetState> PeerSets { get; } = [];
 
-    /// <summary>The named ports the tiers spell out, each once.</summary>
+    /// <summary>The named ports the tiers built last spell out, each once.</summary>
     public HashSet<NamedPortGroup> NamedPorts { get; } = [];
 
     /// <summary>The tiers as enforced, and as they would be with the policies in audit mode; null when that is the same.</summary>
-    public (EquatableArray<RuleTier> Tiers, EquatableArray<RuleTier>? Audit) Build()
+    public (EquatableArray<RuleTier> Tiers, EquatableArray<RuleTier>? Audit) Build(RuleSetKey key)
     {
-        var enforced = Array.FindAll(key.Policies, policy => !policy.Audit);
-        var tiers = BuildTiers(enforced);
-        if (enforced.Length == key.Policies.Length)
+        _key = key;
+        _mark = table.NextMark();
+        PeerSets.Clear();
+        NamedPorts.Clear();
+        if (!Array.Exists(key.Policies, policy => policy.Audit))
         {
-            return (tiers, null);
+            return (BuildTiers(key.Policies), null);
         }
 
+        var tiers = BuildTiers(Array.FindAll(key.Policies, policy => !policy.Audit));
         var audit = BuildTiers(key.Policies);
         return (tiers, audit == tiers ? null : audit);
     }
@@ -38,47 +45,48 @@ internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool is
             return [];
         }
 
-        var tiers = new List<RuleTier>();
-        AddClusterTier(RuleTierKind.Admin);
-        if (key.Node is { } node)
+        _tiers.Clear();
+        AddClusterTier(RuleTierKind.Admin, policies);
+        if (_key.Node is { } node)
         {
-            tiers.Add(NodeTier(node));
+            _tiers.Add(NodeTier(node));
         }
 
         var isolating = Array.Find(policies, policy => policy.Isolation is not null);
         if (isolating is not null || isStrict)
         {
-            tiers.Add(new RuleTier(RuleTierKind.NetworkPolicy, Rules(RuleTierKind.NetworkPolicy), isolating?.Isolation ?? StrictReference));
+            var rules = BuildRules(RuleTierKind.NetworkPolicy, policies);
+            _tiers.Add(new RuleTier(RuleTierKind.NetworkPolicy, rules, isolating?.Isolation ?? StrictReference));
         }
 
-        AddClusterTier(RuleTierKind.Baseline);
-        return tiers.ToEquatableArray();
+        AddClusterTier(RuleTierKind.Baseline, policies);
+        return EquatableArray.Create<RuleTier>(CollectionsMarshal.AsSpan(_tiers));
+    }
 
-        void AddClusterTier(RuleTierKind kind)
+    private void AddClusterTier(RuleTierKind kind, DirectionRules[] policies)
+    {
+        var rules = BuildRules(kind, policies);
+        if (!rules.IsEmpty)
         {
-            var rules = Rules(kind);
-            if (!rules.IsEmpty)
-            {
-                tiers.Add(new RuleTier(kind, rules));
-            }
+            _tiers.Add(new RuleTier(kind, rules));
         }
+    }
 
-        EquatableArray<Rule> Rules(RuleTierKind kind)
+    private EquatableArray<Rule> BuildRules(RuleTierKind kind, DirectionRules[] policies)
+    {
+        _rules.Clear();
+        foreach (var policy in policies)
         {
-            var rules = new List<Rule>();
-            foreach (var policy in policies)
+            if (policy.Tier == kind)
             {
-                if (policy.Tier == kind)
+                foreach (var rule in policy.Rules)
                 {
-                    foreach (var rule in policy.Rules)
-                    {
-                        AddRule(kind, rule, rules);
-                    }
+                    AddRule(kind, rule);
                 }
             }
-
-            return rules.ToEquatableArray();
         }
+
+        return EquatableArray.Create<Rule>(CollectionsMarshal.AsSpan(_rules));
     }
 
     private RuleTier NodeTier(string node)
@@ -88,48 +96,59 @@ internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool is
         return peers.NodeTier ??= new RuleTier(RuleTierKind.Node, [new Rule(RuleAction.Accept, [peers.Id], null, NodeReference)]);
     }
 
-    private void AddRule(RuleTierKind kind, RuleSpec rule, List<Rule> rules)
+    private void AddRule(RuleTierKind kind, RuleSpec rule)
     {
         // Only a Deny that comes before the Node tier can hit traffic with the own node, and only nodes and networks may.
-        var protectedNode = kind == RuleTierKind.Admin && rule.Action == RuleAction.Deny ? key.Node : null;
+        var protectedNode = kind == RuleTierKind.Admin && rule.Action == RuleAction.Deny ? _key.Node : null;
         if (rule.FailsClosed)
         {
-            AddFailClosed(kind, rule, rules);
+            AddFailClosed(kind, rule);
             return;
         }
 
         var ports = rule.Ports;
-        if (key.Direction == Direction.Ingress && !rule.Names.IsEmpty)
+        if (_key.Direction == Direction.Ingress && !rule.Names.IsEmpty)
         {
-            var own = key.OwnPorts.Where(port => rule.Names.Any(name => name.Means(port)))
-                .Select(port => new PortRange(port.Protocol, port.Port, port.Port));
-            ports = PolicyTranslator.Merge(own.Concat(ports!.Value));
+            ports = WithOwnPorts(rule);
         }
 
         if (ports is not { IsEmpty: true })
         {
-            var peers = rule.Peers?.Select(peer => Use(Protect(peer, protectedNode))).ToEquatableArray();
-            rules.Add(new Rule(rule.Action, peers, ports, rule.Reference));
+            _rules.Add(new Rule(rule.Action, UseAll(rule.Peers, protectedNode), ports, rule.Reference));
         }
 
-        if (key.Direction == Direction.Egress && !rule.Names.IsEmpty)
+        if (_key.Direction == Direction.Egress && !rule.Names.IsEmpty)
         {
-            AddNamed(rule, protectedNode, rules);
+            AddNamed(rule, protectedNode);
         }
     }
 
-    private void AddFailClosed(RuleTierKind kind, RuleSpec rule, List<Rule> rules)
+    private EquatableArray<PortRange> WithOwnPorts(RuleSpec rule)
+    {
+        var ranges = new List<PortRange>(rule.Ports!.Value);
+        foreach (var port in _key.OwnPorts)
+        {
+            if (rule.Names.Exists(name => name.Means(port)))
+            {
+                ranges.Add(new PortRange(port.Protocol, port.Port, port.Port));
+            }
+        }
+
+        return PolicyTranslator.Merge(ranges);
+    }
+
+    private void AddFailClosed(RuleTierKind kind, RuleSpec rule)
     {
         if (rule.Action == RuleAction.Accept)
         {
             return;
         }
 
-        EquatableArray<PeerSetId>? peers = kind == RuleTierKind.Admin && key.Node is { } node ? [Use(new OwnNodeSpec(node, true))] : null;
-        rules.Add(new Rule(RuleAction.Deny, peers, null, rule.Reference));
+        EquatableArray<PeerSetId>? peers = kind == RuleTierKind.Admin && _key.Node is { } node ? [Use(new OwnNodeSpec(node, true))] : null;
+        _rules.Add(new Rule(RuleAction.Deny, peers, null, rule.Reference));
     }
 
-    private void AddNamed(RuleSpec rule, string? protectedNode, List<Rule> rules)
+    private void AddNamed(RuleSpec rule, string? protectedNode)
     {
         var byPort = new SortedDictionary<(Net.IpProtocol, ushort), (PortRange Port, List<PeerSetId> Peers)>();
         foreach (var name in rule.Names)
@@ -151,7 +170,7 @@ internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool is
 
         foreach (var (port, peers) in byPort.Values)
         {
-            rules.Add(new Rule(rule.Action, peers.Distinct().ToEquatableArray(), [port], rule.Reference));
+            _rules.Add(new Rule(rule.Action, peers.Distinct().ToEquatableArray(), [port], rule.Reference));
         }
     }
 
@@ -172,13 +191,16 @@ internal sealed class RuleSetBuilder(PeerSetTable table, RuleSetKey key, bool is
                     yield return table.Get(new NamedPortPeers(pods.Pods, null, protectedNode, name.Name, name.Protocol));
                     break;
                 case BlockSpec block:
-                    yield return table.Get(new NamedPortPeers(SelectionKey.Everything, block.Prefixes, null, name.Name, name.Protocol));
+                    yield return table.Get(new NamedPortPeers(SelectionKey.Everything, block.ToPrefixes(), null, name.Name, name.Protocol));
                     break;
             }
         }
     }
 
     private static PeerSpec Protect(PeerSpec peer, string? node) => node is not null && peer is PodSpec pods ? pods with { HiddenNode = node } : peer;
+
+    private EquatableArray<PeerSetId>? UseAll(EquatableArray<PeerSpec>? peers, string? protectedNode) =>
+        peers?.ConvertAll((peer, _) => Use(Protect(peer, protectedNode)));
 
     private PeerSetId Use(PeerSpec spec)
     {

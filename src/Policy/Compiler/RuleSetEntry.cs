@@ -79,13 +79,12 @@ internal sealed class RuleSetEntry(RuleSetKey key)
     public void RemoveUser(PodState pod)
     {
         var index = Key.Direction == Direction.Ingress ? pod.Endpoint!.IngressIndex : pod.Endpoint!.EgressIndex;
-        Users[index] = Users[^1];
-        SetIndex(Users[index], index);
-        Users.RemoveAt(Users.Count - 1);
+        SetIndex(Users[Users.Count - 1], index);
+        Users.RemoveAt(index);
     }
 
     /// <summary>Workloads whose endpoint has it.</summary>
-    public List<PodState> Users { get; } = [];
+    public CompactList<PodState> Users;
 
     /// <summary>The tiers without Services.</summary>
     public EquatableArray<RuleTier> BaseTiers { get; set; }

@@ -6,6 +6,7 @@ namespace Portcullis.Policy.Compiler;
 internal sealed class RuleSetTable(PeerSetTable peerSets, ServiceTable services, bool isStrict)
 {
     private readonly Dictionary<RuleSetKey, RuleSetEntry> _entries = [];
+    private readonly RuleSetBuilder _builder = new(peerSets, isStrict);
     private readonly IdPool _ids = new();
     private readonly List<RuleSetEntry> _changed = [];
     private readonly List<RuleSetEntry> _unused = [];
@@ -105,18 +106,26 @@ internal sealed class RuleSetTable(PeerSetTable peerSets, ServiceTable services,
     /// <summary>Spells a rule set out, perhaps again after something its rules were made from changed; true when that gave other rules.</summary>
     public bool Build(RuleSetEntry entry)
     {
-        var builder = new RuleSetBuilder(peerSets, entry.Key, isStrict);
-        (entry.BaseTiers, entry.BaseAudit) = builder.Build();
-        entry.BasePeerSets = [.. builder.PeerSets];
-        foreach (var group in builder.NamedPorts)
+        (entry.BaseTiers, entry.BaseAudit) = _builder.Build(entry.Key);
+        entry.BasePeerSets = [.. _builder.PeerSets];
+        if (_builder.NamedPorts.Count + entry.NamedPorts.Length > 0)
+        {
+            UseNamedPorts(entry);
+        }
+
+        DecideServices(entry);
+        return Compose(entry);
+    }
+
+    private void UseNamedPorts(RuleSetEntry entry)
+    {
+        foreach (var group in _builder.NamedPorts)
         {
             group.Users.Add(entry);
         }
 
-        peerSets.Release(entry, [], Array.FindAll(entry.NamedPorts, group => !builder.NamedPorts.Contains(group)));
-        entry.NamedPorts = [.. builder.NamedPorts];
-        DecideServices(entry);
-        return Compose(entry);
+        peerSets.Release(entry, [], Array.FindAll(entry.NamedPorts, group => !_builder.NamedPorts.Contains(group)));
+        entry.NamedPorts = [.. _builder.NamedPorts];
     }
 
     /// <summary>Starts or stops deciding Services, as there are any, and decides all of them.</summary>

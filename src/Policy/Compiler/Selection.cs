@@ -25,9 +25,9 @@ internal sealed class Scope(ScopeKey key)
 {
     public ScopeKey Key { get; } = key;
 
-    public HashSet<NamespaceState> Namespaces { get; } = [];
-
     public SelectorIndex<Selection> Selections { get; } = new();
+
+    public CompactList<NamespaceState> Namespaces;
 }
 
 /// <summary>An interned set of pods and who wants to know about it.</summary>
@@ -40,31 +40,31 @@ internal sealed class Selection(SelectionKey key, Scope scope)
     public int References { get; set; }
 
     /// <summary>Policies whose subject this is.</summary>
-    public List<PolicyState> Policies { get; } = [];
+    public CompactList<PolicyState> Policies;
 
     /// <summary>Peer sets of its pods' addresses.</summary>
-    public List<PodPeerSet> PeerSets { get; } = [];
+    public CompactList<PodPeerSet> PeerSets;
 
     /// <summary>Peer sets by named port.</summary>
-    public List<NamedPortGroup> NamedPorts { get; } = [];
+    public CompactList<NamedPortGroup> NamedPorts;
 
     /// <summary>Scratch mark of the comparison of two match lists.</summary>
     public int Mark { get; set; }
 }
 
 /// <summary>A namespace, known because of its own object, its pods or a policy's scope.</summary>
-internal sealed class NamespaceState(string name)
+internal sealed class NamespaceState(string name, LabelSet labels)
 {
     public string Name { get; } = name;
 
     /// <summary>The labels, its name included.</summary>
-    public LabelSet Labels { get; set; } = LabelSet.Of((Namespace.NameLabel, name));
+    public LabelSet Labels { get; set; } = labels;
 
     public bool HasObject { get; set; }
 
-    public List<PodState> Pods { get; } = [];
+    public CompactList<PodState> Pods;
 
-    public List<Scope> Scopes { get; } = [];
+    public CompactList<Scope> Scopes;
 }
 
 /// <summary>A workload with what the compiler knows about it.</summary>
@@ -79,12 +79,13 @@ internal sealed class PodState(NamespaceState ns, Workload workload)
     /// <summary>Whether policies can select it: as a subject and as a peer.</summary>
     public bool IsSelectable => !Workload.HostNetwork && !Workload.Finished;
 
-    public List<Selection> Matches { get; set; } = [];
-
     /// <summary>The Services it is behind.</summary>
     public IReadOnlyList<ServiceState> Services { get; set; } = [];
 
     public EndpointState? Endpoint { get; set; }
 
     public bool IsDirty { get; set; }
+
+    /// <summary>The selections it is in.</summary>
+    public CompactList<Selection> Matches;
 }

@@ -11,7 +11,7 @@ internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
     private readonly Dictionary<NamespacedName, ServiceState> _services = [];
     private readonly Dictionary<string, SelectorIndex<ServiceState>> _byNamespace = [];
     private readonly Dictionary<FrontendKey, Frontend> _frontends = [];
-    private readonly Dictionary<IpAddress, HashSet<Frontend>> _byBackend = [];
+    private readonly Dictionary<IpAddress, HashSet<Frontend>> _byBackend = changes.FrontendsByBackend;
     private readonly Dictionary<IpAddress, int> _clusterIps = [];
     private readonly HashSet<Frontend> _stale = [];
 
@@ -74,26 +74,16 @@ internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
         pod.Services = now;
     }
 
-    /// <summary>Brings the frontends up to date and returns those that may be judged differently.</summary>
-    public HashSet<Frontend> Update(IEnumerable<IpAddress> touched)
+    /// <summary>Brings the frontends up to date; what they were or are may be judged differently.</summary>
+    public void Update()
     {
-        var changed = new HashSet<Frontend>();
-        foreach (var address in touched)
-        {
-            if (_byBackend.TryGetValue(address, out var frontends))
-            {
-                changed.UnionWith(frontends);
-            }
-        }
-
         foreach (var frontend in _stale)
         {
             Refresh(frontend);
-            changed.Add(frontend);
+            changes.Frontends.Add(frontend);
         }
 
         _stale.Clear();
-        return changed;
     }
 
     private void Add(ServiceState service)

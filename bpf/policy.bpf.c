@@ -21,18 +21,32 @@ static __always_inline int pc_is_local_source(const struct pc_packet *p)
 		    || !(p->source.word[0] | p->source.word[1]));
 }
 
-/* Of these there is one event for a flow, not for a packet. */
-static __always_inline int pc_is_news(const struct pc_packet *p, enum pc_reason reason)
+/* What is decided, in one register: enum pc_reason, and what is counted and told of it. */
+#define PC_OUTCOME_REASON 0xff
+#define PC_OUTCOME_EGRESS 0x100
+#define PC_OUTCOME_NEWS 0x200
+#define PC_OUTCOME_RULE_SHIFT 32
+
+static __always_inline __u64 pc_outcome(const struct pc_view *view, const struct pc_packet *p, enum pc_reason reason)
 {
-	return reason >= PC_REASON_AUDIT || (reason == PC_REASON_ALLOWED && p->roles & PC_TCP && p->roles & PC_OPENS);
+	__u64 outcome = reason | (view->direction == PC_EGRESS ? PC_OUTCOME_EGRESS : 0)
+		| (__u64)view->rule << PC_OUTCOME_RULE_SHIFT;
+
+	/* An allowed flow is told once, by its first packet. */
+	if (reason >= PC_REASON_AUDIT
+	    || (reason == PC_REASON_ALLOWED && (p->roles & (PC_TCP | PC_OPENS)) == (PC_TCP | PC_OPENS)))
+		outcome |= PC_OUTCOME_NEWS;
+	return outcome;
 }
 
-static __always_inline int pc_finish(struct __sk_buff *skb, const struct pc_view *view, const struct pc_packet *p,
-				     enum pc_reason reason)
+static __always_inline int pc_finish(struct __sk_buff *skb, __u64 outcome)
 {
-	pc_count(view->direction * PC_REASONS + reason, skb->len);
-	if (pc_config.flags & PC_CONFIG_EVENTS && pc_is_news(p, reason))
-		pc_send_event(view, p, reason);
+	enum pc_reason reason = outcome & PC_OUTCOME_REASON;
+	enum pc_direction direction = outcome & PC_OUTCOME_EGRESS ? PC_EGRESS : PC_INGRESS;
+
+	pc_count(direction * PC_REASONS + reason, skb->len);
+	if (pc_config.flags & PC_CONFIG_EVENTS && outcome & PC_OUTCOME_NEWS)
+		pc_send_event(skb, direction, reason, outcome >> PC_OUTCOME_RULE_SHIFT);
 	return reason >= PC_REASON_FIRST_DENY ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
@@ -119,52 +133,101 @@ static __always_inline enum pc_reason pc_judge_any(struct __sk_buff *skb, struct
 	return reason;
 }
 
-/* Everything that is not plain TCP or UDP. The endpoint is looked up again: its view does not fit into an argument. */
-static __always_inline int pc_view(struct __sk_buff *skb, __u32 hook, struct pc_view *view)
+/* direction: PC_INGRESS 0, PC_EGRESS 1. */
+static __always_inline void pc_view_rows(struct pc_view *view, __u32 hook, __u64 rows)
 {
-	__u64 rows;
+	/* On the workload's side of the interface the directions are swapped, but not on the machine's own. */
+	view->direction = hook ^ !(view->flags & PC_ENDPOINT_SELF);
+	view->row = rows >> view->direction * 32;
+	view->reverse_row = rows >> !view->direction * 32;
+}
 
+static __always_inline int pc_view(struct __sk_buff *skb, __u32 hook, __u32 slot, struct pc_view *view)
+{
 	view->ifindex = skb->ifindex;
 	view->rule = 0;
 	view->direction = hook;
-	view->endpoint = bpf_map_lookup_elem(&pc_endpoints, &view->ifindex);
-	if (!view->endpoint)
-		return 0;
+	view->endpoint = &pc_direct.endpoints[slot & (PC_ENDPOINT_SLOTS - 1)];
 	view->flags = *(volatile __u32 *)&view->endpoint->flags;
-	if (!(view->flags & PC_ENDPOINT_PRESENT))
+	if (!(view->flags & PC_ENDPOINT_PRESENT) || *(volatile __u32 *)&view->endpoint->ifindex != view->ifindex)
 		return 0;
-	/* On the workload's side of the interface the directions are swapped, but not on the machine's own. */
-	view->direction = view->flags & PC_ENDPOINT_SELF ? hook : !hook;
-	rows = *(volatile __u64 *)view->endpoint->rows;
-	view->row = view->direction == PC_INGRESS ? (__u32)rows : rows >> 32;
-	view->reverse_row = view->direction == PC_INGRESS ? rows >> 32 : (__u32)rows;
+	pc_view_rows(view, hook, *(volatile __u64 *)view->endpoint->rows);
 	return 1;
 }
 
-__noinline int pc_slow(struct __sk_buff *skb, __u32 hook)
+/* Any packet of any interface. The endpoint is looked up again: its view does not fit into an argument. */
+__noinline __u64 pc_slow(struct __sk_buff *skb, __u32 hook)
 {
+	__u32 ifindex = skb->ifindex, slot = ifindex & (PC_NEAR_SLOTS - 1);
+	__u32 *far = bpf_map_lookup_elem(&pc_far_slots, &ifindex);
 	struct pc_packet packet = {};
 	struct pc_view view;
 	enum pc_reason reason;
 
-	reason = pc_view(skb, hook, &view) ? pc_judge_any(skb, &view, &packet) : PC_REASON_NO_ENDPOINT;
-	return pc_finish(skb, &view, &packet, reason);
+	if (far)
+		slot = *far;
+	reason = pc_view(skb, hook, slot, &view) ? pc_judge_any(skb, &view, &packet) : PC_REASON_NO_ENDPOINT;
+	return pc_outcome(&view, &packet, reason);
 }
 
+/* A plain packet whose verdict by policy is known but not enough. */
+__noinline __u64 pc_stateful(struct __sk_buff *skb, __u32 hook, __u64 rows, __u32 class, __u32 verdict)
+{
+	struct pc_packet packet = {};
+	struct pc_view view;
+	__u32 length = 0;
+
+	if (!pc_view(skb, hook, skb->ifindex & (PC_NEAR_SLOTS - 1), &view)
+	    || !(pc_frame_type(skb) == bpf_htons(ETH_P_IP) ? pc_parse_fast4(skb, &packet, &length)
+							  : pc_parse_fast6(skb, &packet, &length))
+	    || !pc_parse_fast_ports(skb, &packet, length))
+		return pc_outcome(&view, &packet, PC_REASON_NO_ENDPOINT);
+	pc_view_rows(&view, hook, rows);
+	return pc_outcome(&view, &packet, pc_judge_flow(&view, &packet, class, verdict));
+}
+
+/*
+ * What most packets are: plain TCP or UDP from and to first addresses, which policy allows whatever went before. Whatever
+ * else turns up on the way is left to the others, which start anew.
+ */
 static __always_inline int pc_hook(struct __sk_buff *skb, __u32 hook)
 {
-	struct pc_packet packet;
+	__be16 type = pc_frame_type(skb);
+	struct pc_packet packet = {};
+	__u32 length, class, verdict;
+	struct pc_address remote;
 	struct pc_view view;
-	enum pc_reason reason;
+	__u32 checked;
+	__u64 rows;
 
-	if (!pc_view(skb, hook, &view) || view.flags & PC_ENDPOINT_CLOSED || !pc_parse_fast(skb, &packet))
-		return pc_slow(skb, hook);
-	if (view.direction == PC_EGRESS && view.flags & PC_ENDPOINT_CHECK_SOURCE
-	    && !pc_is_own(&view, packet.family, &packet.source))
-		reason = PC_REASON_SPOOFED;
-	else
-		reason = pc_judge(&view, &packet);
-	return pc_finish(skb, &view, &packet, reason);
+	if (!pc_view(skb, hook, skb->ifindex & (PC_NEAR_SLOTS - 1), &view) || view.flags & PC_ENDPOINT_CLOSED)
+		return pc_finish(skb, pc_slow(skb, hook));
+	rows = *(volatile __u64 *)view.endpoint->rows;
+	pc_view_rows(&view, hook, rows);
+	checked = view.direction == PC_EGRESS && view.flags & PC_ENDPOINT_CHECK_SOURCE;
+	if (type == bpf_htons(ETH_P_IP)) {
+		if (!pc_parse_fast4(skb, &packet, &length)
+		    || (checked && (!(view.flags & PC_ENDPOINT_HAS_IP4) || (__u32)packet.source.word[0] != view.endpoint->ip4_be)))
+			return pc_finish(skb, pc_slow(skb, hook));
+	} else {
+		if (type != bpf_htons(ETH_P_IPV6) || !pc_parse_fast6(skb, &packet, &length)
+		    || (checked && !pc_is_first_ip6(&view, &packet.source)))
+			return pc_finish(skb, pc_slow(skb, hook));
+	}
+	if (!pc_parse_fast_ports(skb, &packet, length))
+		return pc_finish(skb, pc_slow(skb, hook));
+	if (!rows)
+		return pc_finish(skb, pc_outcome(&view, &packet, PC_REASON_UNPOLICED));
+	remote = pc_remote(&view, &packet);
+	class = pc_classify(packet.family, &remote);
+	verdict = view.row ? pc_verdict(view.row, class, pc_port_key(packet.protocol, packet.destination_port)) : 0;
+	if ((!view.row || pc_verdict_kind(verdict) == PC_VERDICT_ALLOW)
+	    && (!view.reverse_row || !(packet.roles & PC_OPENS || view.endpoint->heal))
+	    && !(pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED)) {
+		view.rule = verdict & PC_VERDICT_ARG_MASK;
+		return pc_finish(skb, pc_outcome(&view, &packet, view.row ? PC_REASON_ALLOWED : PC_REASON_UNPOLICED));
+	}
+	return pc_finish(skb, pc_stateful(skb, hook, rows, class, verdict));
 }
 
 SEC("tc")

@@ -50,7 +50,7 @@ internal sealed unsafe class VerdictBench : IDisposable
         world.Complete();
         for (var capacities = TableCapacities.Estimate(world); _lowering is null;)
         {
-            _generation = EbpfGeneration.Load(capacities, 16, PcConfigFlags.None, paths: null);
+            _generation = EbpfGeneration.Load(capacities, PcConfigFlags.None, paths: null);
             try
             {
                 _lowering = new RuleLowering(_generation.Tables, world);
@@ -135,7 +135,7 @@ internal sealed unsafe class VerdictBench : IDisposable
             ingress == 0 ? null : new RuleSetId(ingress), egress == 0 ? null : new RuleSetId(egress), new Link("lo", Ifindex));
         var plan = InterfacePlan.For(endpoint, allowSpoofing: false, _lowering!.RowOf)!;
         _generation!.SetEndpoint(plan, before: null);
-        _generation.Tables.Endpoints[Ifindex].Heal = 0;
+        _generation.EndpointOf(Ifindex)->Heal = 0;
     }
 
     private void Send(Direction direction, byte[] frame, int ingress, int egress)

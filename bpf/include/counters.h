@@ -4,6 +4,7 @@
 #define PORTCULLIS_COUNTERS_H
 
 #include "judge.h"
+#include "parse.h"
 
 static __always_inline void pc_count(__u32 index, __u32 bytes)
 {
@@ -15,8 +16,10 @@ static __always_inline void pc_count(__u32 index, __u32 bytes)
 	}
 }
 
-static __noinline int pc_send_event(const struct pc_view *view, const struct pc_packet *p, __u32 reason)
+/* Reads the packet once more: what judges it then needs to keep nothing in memory. */
+__noinline int pc_send_event(struct __sk_buff *skb, __u32 direction, __u32 reason, __u32 rule)
 {
+	struct pc_packet packet = {};
 	struct pc_event *event;
 
 	/* Two processors may take the same token: a limit, not an account. */
@@ -26,17 +29,18 @@ static __noinline int pc_send_event(const struct pc_view *view, const struct pc_
 		return 0;
 	}
 	pc_config.event_tokens--;
+	pc_parse(skb, &packet);
 	event->time = bpf_ktime_get_ns();
-	event->ifindex = view->ifindex;
-	event->rule = view->rule;
-	__builtin_memcpy(event->source, &p->source, sizeof(event->source));
-	__builtin_memcpy(event->destination, &p->destination, sizeof(event->destination));
-	event->source_port = p->source_port;
-	event->destination_port = p->destination_port;
-	event->direction = view->direction;
+	event->ifindex = skb->ifindex;
+	event->rule = rule;
+	__builtin_memcpy(event->source, &packet.source, sizeof(event->source));
+	__builtin_memcpy(event->destination, &packet.destination, sizeof(event->destination));
+	event->source_port = packet.source_port;
+	event->destination_port = packet.destination_port;
+	event->direction = direction;
 	event->reason = reason;
-	event->protocol = p->protocol;
-	event->family = p->family;
+	event->protocol = packet.protocol;
+	event->family = packet.family;
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }

@@ -39,12 +39,8 @@ static __always_inline __u64 pc_outcome(const struct pc_view *view, const struct
 	return outcome;
 }
 
-static __always_inline int pc_finish(struct __sk_buff *skb, __u64 outcome)
+static __always_inline int pc_finish(struct __sk_buff *skb, __u32 direction, __u32 reason, __u64 outcome)
 {
-	enum pc_reason reason = outcome & PC_OUTCOME_REASON;
-	enum pc_direction direction = outcome & PC_OUTCOME_EGRESS ? PC_EGRESS : PC_INGRESS;
-
-	pc_count(direction * PC_REASONS + reason, skb->len);
 	if (pc_config.flags & PC_CONFIG_EVENTS && outcome & PC_OUTCOME_NEWS)
 		pc_send_event(skb, direction, reason, outcome >> PC_OUTCOME_RULE_SHIFT);
 	return reason >= PC_REASON_FIRST_DENY ? TC_ACT_SHOT : TC_ACT_UNSPEC;
@@ -133,17 +129,10 @@ static __always_inline enum pc_reason pc_judge_any(struct __sk_buff *skb, struct
 	return reason;
 }
 
-/* direction: PC_INGRESS 0, PC_EGRESS 1. */
-static __always_inline void pc_view_rows(struct pc_view *view, __u32 hook, __u64 rows)
-{
-	/* On the workload's side of the interface the directions are swapped, but not on the machine's own. */
-	view->direction = hook ^ !(view->flags & PC_ENDPOINT_SELF);
-	view->row = rows >> view->direction * 32;
-	view->reverse_row = rows >> !view->direction * 32;
-}
-
 static __always_inline int pc_view(struct __sk_buff *skb, __u32 hook, __u32 slot, struct pc_view *view)
 {
+	__u64 rows;
+
 	view->ifindex = skb->ifindex;
 	view->rule = 0;
 	view->direction = hook;
@@ -151,7 +140,11 @@ static __always_inline int pc_view(struct __sk_buff *skb, __u32 hook, __u32 slot
 	view->flags = *(volatile __u32 *)&view->endpoint->flags;
 	if (!(view->flags & PC_ENDPOINT_PRESENT) || *(volatile __u32 *)&view->endpoint->ifindex != view->ifindex)
 		return 0;
-	pc_view_rows(view, hook, *(volatile __u64 *)view->endpoint->rows);
+	/* On the workload's side of the interface the directions are swapped, but not on the machine's own. */
+	view->direction = view->flags & PC_ENDPOINT_SELF ? hook : !hook;
+	rows = *(volatile __u64 *)view->endpoint->rows;
+	view->row = view->direction == PC_INGRESS ? (__u32)rows : rows >> 32;
+	view->reverse_row = view->direction == PC_INGRESS ? rows >> 32 : (__u32)rows;
 	return 1;
 }
 
@@ -167,67 +160,61 @@ __noinline __u64 pc_slow(struct __sk_buff *skb, __u32 hook)
 	if (far)
 		slot = *far;
 	reason = pc_view(skb, hook, slot, &view) ? pc_judge_any(skb, &view, &packet) : PC_REASON_NO_ENDPOINT;
+	pc_count(view.direction, reason, skb->len);
 	return pc_outcome(&view, &packet, reason);
 }
 
-/* A plain packet whose verdict by policy is known but not enough. */
-__noinline __u64 pc_stateful(struct __sk_buff *skb, __u32 hook, __u64 rows, __u32 class, __u32 verdict)
+static __always_inline enum pc_reason pc_judge_plain(struct pc_view *view, const struct pc_packet *p)
 {
-	struct pc_packet packet = {};
-	struct pc_view view;
-	__u32 length = 0;
-
-	if (!pc_view(skb, hook, skb->ifindex & (PC_NEAR_SLOTS - 1), &view)
-	    || !(pc_frame_type(skb) == bpf_htons(ETH_P_IP) ? pc_parse_fast4(skb, &packet, &length)
-							  : pc_parse_fast6(skb, &packet, &length))
-	    || !pc_parse_fast_ports(skb, &packet, length))
-		return pc_outcome(&view, &packet, PC_REASON_NO_ENDPOINT);
-	pc_view_rows(&view, hook, rows);
-	return pc_outcome(&view, &packet, pc_judge_flow(&view, &packet, class, verdict));
+	if (view->flags & (PC_ENDPOINT_CHECK_SOURCE | PC_ENDPOINT_CLOSED)) {
+		if (view->flags & PC_ENDPOINT_CLOSED)
+			return PC_REASON_CLOSED;
+		if (view->direction == PC_EGRESS && !pc_is_own(view, p->family, &p->source))
+			return PC_REASON_SPOOFED;
+	}
+	return pc_judge(view, p);
 }
 
-/*
- * What most packets are: plain TCP or UDP from and to first addresses, which policy allows whatever went before. Whatever
- * else turns up on the way is left to the others, which start anew.
- */
+/* No packet has this outcome. */
+#define PC_NOT_PLAIN PC_OUTCOME_REASON
+
+/* Apart from IPv4, which leaves both more of the stack. */
+__noinline __u64 pc_plain6(struct __sk_buff *skb, __u32 hook)
+{
+	struct pc_packet packet;
+	enum pc_reason reason;
+	struct pc_view view;
+
+	if (!pc_view(skb, hook, skb->ifindex & (PC_NEAR_SLOTS - 1), &view) || !pc_parse_fast6(skb, &packet))
+		return PC_NOT_PLAIN;
+	reason = pc_judge_plain(&view, &packet);
+	pc_count(view.direction, reason, skb->len);
+	return pc_outcome(&view, &packet, reason);
+}
+
 static __always_inline int pc_hook(struct __sk_buff *skb, __u32 hook)
 {
-	__be16 type = pc_frame_type(skb);
-	struct pc_packet packet = {};
-	__u32 length, class, verdict;
-	struct pc_address remote;
+	void *data = (void *)(long)skb->data;
+	__u64 outcome = PC_NOT_PLAIN;
+	struct pc_packet packet;
+	enum pc_reason reason;
 	struct pc_view view;
-	__u32 checked;
-	__u64 rows;
+	__be16 type = 0;
 
-	if (!pc_view(skb, hook, skb->ifindex & (PC_NEAR_SLOTS - 1), &view) || view.flags & PC_ENDPOINT_CLOSED)
-		return pc_finish(skb, pc_slow(skb, hook));
-	rows = *(volatile __u64 *)view.endpoint->rows;
-	pc_view_rows(&view, hook, rows);
-	checked = view.direction == PC_EGRESS && view.flags & PC_ENDPOINT_CHECK_SOURCE;
+	if (data + ETH_HLEN <= (void *)(long)skb->data_end)
+		type = *(__be16 *)(data + ETH_HLEN - 2);
 	if (type == bpf_htons(ETH_P_IP)) {
-		if (!pc_parse_fast4(skb, &packet, &length)
-		    || (checked && (!(view.flags & PC_ENDPOINT_HAS_IP4) || (__u32)packet.source.word[0] != view.endpoint->ip4_be)))
-			return pc_finish(skb, pc_slow(skb, hook));
-	} else {
-		if (type != bpf_htons(ETH_P_IPV6) || !pc_parse_fast6(skb, &packet, &length)
-		    || (checked && !pc_is_first_ip6(&view, &packet.source)))
-			return pc_finish(skb, pc_slow(skb, hook));
+		if (pc_view(skb, hook, skb->ifindex & (PC_NEAR_SLOTS - 1), &view) && pc_parse_fast4(skb, &packet)) {
+			reason = pc_judge_plain(&view, &packet);
+			pc_count(view.direction, reason, skb->len);
+			return pc_finish(skb, view.direction, reason, pc_outcome(&view, &packet, reason));
+		}
+	} else if (type == bpf_htons(ETH_P_IPV6)) {
+		outcome = pc_plain6(skb, hook);
 	}
-	if (!pc_parse_fast_ports(skb, &packet, length))
-		return pc_finish(skb, pc_slow(skb, hook));
-	if (!rows)
-		return pc_finish(skb, pc_outcome(&view, &packet, PC_REASON_UNPOLICED));
-	remote = pc_remote(&view, &packet);
-	class = pc_classify(packet.family, &remote);
-	verdict = view.row ? pc_verdict(view.row, class, pc_port_key(packet.protocol, packet.destination_port)) : 0;
-	if ((!view.row || pc_verdict_kind(verdict) == PC_VERDICT_ALLOW)
-	    && (!view.reverse_row || !(packet.roles & PC_OPENS || view.endpoint->heal))
-	    && !(pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED)) {
-		view.rule = verdict & PC_VERDICT_ARG_MASK;
-		return pc_finish(skb, pc_outcome(&view, &packet, view.row ? PC_REASON_ALLOWED : PC_REASON_UNPOLICED));
-	}
-	return pc_finish(skb, pc_stateful(skb, hook, rows, class, verdict));
+	if (outcome == PC_NOT_PLAIN)
+		outcome = pc_slow(skb, hook);
+	return pc_finish(skb, outcome & PC_OUTCOME_EGRESS ? PC_EGRESS : PC_INGRESS, outcome & PC_OUTCOME_REASON, outcome);
 }
 
 SEC("tc")

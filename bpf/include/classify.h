@@ -55,7 +55,7 @@ __noinline __u32 pc_classify6(__u64 high, __u64 low)
 		node = bpf_map_lookup_elem(&pc_nodes6, &index);
 		if (!node)
 			return PC_CLASS_FAULT;
-		if ((high & node->mask_high) != node->value_high || (low & node->mask_low) != node->value_low)
+		if (((high & node->mask_high) ^ node->value_high) | ((low & node->mask_low) ^ node->value_low))
 			return pc_class_of_ref(node->otherwise);
 		ref = *(volatile __u32 *)&node->next;
 		if (pc_is_block(ref))

@@ -42,14 +42,6 @@ static __always_inline struct pc_address pc_remote(const struct pc_view *view, c
 	return remote;
 }
 
-static __always_inline int pc_is_first_ip6(const struct pc_view *view, const struct pc_address *address)
-{
-	const struct pc_endpoint *endpoint = view->endpoint;
-
-	return view->flags & PC_ENDPOINT_HAS_IP6 && address->word[0] == *(__u64 *)endpoint->ip6
-		&& address->word[1] == *(__u64 *)(endpoint->ip6 + 8);
-}
-
 static __always_inline int pc_is_own(const struct pc_view *view, __u8 family, const struct pc_address *address)
 {
 	struct pc_endpoint *endpoint = view->endpoint;
@@ -61,7 +53,8 @@ static __always_inline int pc_is_own(const struct pc_view *view, __u8 family, co
 		return view->flags & PC_ENDPOINT_MORE_ADDRESSES
 			&& pc_is_further_own(view->ifindex, 0, bpf_cpu_to_be64(0xffffULL << 32) | address->word[0] << 32);
 	}
-	if (pc_is_first_ip6(view, address))
+	if (view->flags & PC_ENDPOINT_HAS_IP6 && address->word[0] == *(__u64 *)endpoint->ip6
+	    && address->word[1] == *(__u64 *)(endpoint->ip6 + 8))
 		return 1;
 	return view->flags & PC_ENDPOINT_MORE_ADDRESSES
 		&& pc_is_further_own(view->ifindex, address->word[0], address->word[1]);
@@ -155,13 +148,18 @@ static __always_inline enum pc_reason pc_judge_denied(const struct pc_view *view
 	return denied;
 }
 
-/* What follows from policy alone is in verdict; the rest is up to what is remembered of flows. */
-static __always_inline enum pc_reason pc_judge_flow(struct pc_view *view, const struct pc_packet *p, __u32 class, __u32 verdict)
+/* A packet with an address of ours at one end and a transport header that was read. */
+static __always_inline enum pc_reason pc_judge(struct pc_view *view, const struct pc_packet *p)
 {
 	const struct pc_address remote = pc_remote(view, p);
 	enum pc_reason reason = PC_REASON_UNPOLICED;
+	__u32 class, verdict;
 
+	if (!view->row && !view->reverse_row)
+		return PC_REASON_UNPOLICED;
+	class = pc_classify(p->family, &remote);
 	if (view->row) {
+		verdict = pc_verdict(view->row, class, pc_port_key(p->protocol, p->destination_port));
 		view->rule = verdict & PC_VERDICT_ARG_MASK;
 		reason = pc_reason_of(view, verdict, p->family, &remote);
 		if (reason >= PC_REASON_FIRST_DENY)
@@ -172,20 +170,6 @@ static __always_inline enum pc_reason pc_judge_flow(struct pc_view *view, const 
 	else if (view->reverse_row)
 		pc_permit_replies(view, p, class, &remote);
 	return reason;
-}
-
-/* A packet with an address of ours at one end and a transport header that was read. */
-static __always_inline enum pc_reason pc_judge(struct pc_view *view, const struct pc_packet *p)
-{
-	const struct pc_address remote = pc_remote(view, p);
-	__u32 class, verdict = 0;
-
-	if (!view->row && !view->reverse_row)
-		return PC_REASON_UNPOLICED;
-	class = pc_classify(p->family, &remote);
-	if (view->row)
-		verdict = pc_verdict(view->row, class, pc_port_key(p->protocol, p->destination_port));
-	return pc_judge_flow(view, p, class, verdict);
 }
 
 #endif

@@ -72,48 +72,13 @@ static __always_inline __u16 pc_tcp_roles(__u8 tcp_flags)
 	return roles;
 }
 
-/*
- * The fast parsers return 1: read; 0: not one of the plain packets they are for. Addresses first, ports after: what only one of
- * the two needs does not occupy registers during the other.
- */
-static __always_inline int pc_parse_fast4(struct __sk_buff *skb, struct pc_packet *p, __u32 *length)
+/* The fast parsers return 1: parsed; 0: not one of the plain packets they are for. */
+static __always_inline int pc_parse_fast_ports(struct __sk_buff *skb, struct pc_packet *p, __u32 header, __u32 length)
 {
-	struct pc_ip4_header *ip = (void *)(long)skb->data + ETH_HLEN;
-
-	if ((void *)(ip + 1) > (void *)(long)skb->data_end || ip->version_ihl != 0x45
-	    || ip->fragment_be & bpf_htons(PC_IP4_OFFSET | PC_IP4_MORE))
-		return 0;
-	p->family = 4;
-	p->protocol = ip->protocol;
-	p->source.word[0] = ip->source_be;
-	p->destination.word[0] = ip->destination_be;
-	p->source.word[1] = p->destination.word[1] = 0;
-	*length = bpf_ntohs(ip->total_length_be) - sizeof(*ip);
-	return 1;
-}
-
-static __always_inline int pc_parse_fast6(struct __sk_buff *skb, struct pc_packet *p, __u32 *length)
-{
-	struct pc_ip6_header *ip = (void *)(long)skb->data + ETH_HLEN;
-
-	if ((void *)(ip + 1) > (void *)(long)skb->data_end
-	    || (ip->version_class_flow_be & bpf_htonl(0xf0000000)) != bpf_htonl(0x60000000))
-		return 0;
-	p->family = 6;
-	p->protocol = ip->next_header;
-	p->source = ip->source;
-	p->destination = ip->destination;
-	*length = bpf_ntohs(ip->payload_length_be);
-	return 1;
-}
-
-static __always_inline int pc_parse_fast_ports(struct __sk_buff *skb, struct pc_packet *p, __u32 length)
-{
-	__u32 header = p->family == 4 ? sizeof(struct pc_ip4_header) : sizeof(struct pc_ip6_header);
 	struct pc_ports_header *ports = (void *)(long)skb->data + ETH_HLEN + header;
 	void *end = (void *)(long)skb->data_end;
 
-	/* A total length below the header wrapped around to more than any packet has. */
+	/* A total length below the header wraps around to more than any packet has. */
 	if (length > skb->len - ETH_HLEN - header)
 		return 0;
 	if (p->protocol == 6) {
@@ -132,12 +97,33 @@ static __always_inline int pc_parse_fast_ports(struct __sk_buff *skb, struct pc_
 	return 1;
 }
 
-/* The EtherType of a frame; 0 for one without header. */
-static __always_inline __be16 pc_frame_type(struct __sk_buff *skb)
+static __always_inline int pc_parse_fast4(struct __sk_buff *skb, struct pc_packet *p)
 {
-	void *data = (void *)(long)skb->data;
+	struct pc_ip4_header *ip = (void *)(long)skb->data + ETH_HLEN;
 
-	return data + ETH_HLEN > (void *)(long)skb->data_end ? 0 : *(__be16 *)(data + ETH_HLEN - 2);
+	if ((void *)(ip + 1) > (void *)(long)skb->data_end || ip->version_ihl != 0x45
+	    || ip->fragment_be & bpf_htons(PC_IP4_OFFSET | PC_IP4_MORE))
+		return 0;
+	p->family = 4;
+	p->protocol = ip->protocol;
+	p->source.word[0] = ip->source_be;
+	p->destination.word[0] = ip->destination_be;
+	p->source.word[1] = p->destination.word[1] = 0;
+	return pc_parse_fast_ports(skb, p, sizeof(*ip), bpf_ntohs(ip->total_length_be) - sizeof(*ip));
+}
+
+static __always_inline int pc_parse_fast6(struct __sk_buff *skb, struct pc_packet *p)
+{
+	struct pc_ip6_header *ip = (void *)(long)skb->data + ETH_HLEN;
+
+	if ((void *)(ip + 1) > (void *)(long)skb->data_end
+	    || (ip->version_class_flow_be & bpf_htonl(0xf0000000)) != bpf_htonl(0x60000000))
+		return 0;
+	p->family = 6;
+	p->protocol = ip->next_header;
+	p->source = ip->source;
+	p->destination = ip->destination;
+	return pc_parse_fast_ports(skb, p, sizeof(*ip), bpf_ntohs(ip->payload_length_be));
 }
 
 static __always_inline int pc_parse_icmp(struct __sk_buff *skb, struct pc_packet *p, __u32 offset, __u8 hop_limit)

@@ -11,6 +11,8 @@ union {
 	struct pc_endpoint endpoint;
 	struct pc_own_address_key own_address_key;
 	struct pc_config config;
+	struct pc_constants constants;
+	struct pc_direct direct;
 	struct pc_permit_bucket permit_bucket;
 	struct pc_counter counter;
 	struct pc_event event;

@@ -21,18 +21,28 @@ static __always_inline int pc_is_local_source(const struct pc_packet *p)
 		    || !(p->source.word[0] | p->source.word[1]));
 }
 
-/* Of these there is one event for a flow, not for a packet. */
-static __always_inline int pc_is_news(const struct pc_packet *p, enum pc_reason reason)
+/* What is decided, in one register: enum pc_reason, and what is counted and told of it. */
+#define PC_OUTCOME_REASON 0xff
+#define PC_OUTCOME_EGRESS 0x100
+#define PC_OUTCOME_NEWS 0x200
+#define PC_OUTCOME_RULE_SHIFT 32
+
+static __always_inline __u64 pc_outcome(const struct pc_view *view, const struct pc_packet *p, enum pc_reason reason)
 {
-	return reason >= PC_REASON_AUDIT || (reason == PC_REASON_ALLOWED && p->roles & PC_TCP && p->roles & PC_OPENS);
+	__u64 outcome = reason | (view->direction == PC_EGRESS ? PC_OUTCOME_EGRESS : 0)
+		| (__u64)view->rule << PC_OUTCOME_RULE_SHIFT;
+
+	/* An allowed flow is told once, by its first packet. */
+	if (reason >= PC_REASON_AUDIT
+	    || (reason == PC_REASON_ALLOWED && (p->roles & (PC_TCP | PC_OPENS)) == (PC_TCP | PC_OPENS)))
+		outcome |= PC_OUTCOME_NEWS;
+	return outcome;
 }
 
-static __always_inline int pc_finish(struct __sk_buff *skb, const struct pc_view *view, const struct pc_packet *p,
-				     enum pc_reason reason)
+static __always_inline int pc_finish(struct __sk_buff *skb, __u32 direction, __u32 reason, __u64 outcome)
 {
-	pc_count(view->direction * PC_REASONS + reason, skb->len);
-	if (pc_config.flags & PC_CONFIG_EVENTS && pc_is_news(p, reason))
-		pc_send_event(view, p, reason);
+	if (pc_config.flags & PC_CONFIG_EVENTS && outcome & PC_OUTCOME_NEWS)
+		pc_send_event(skb, direction, reason, outcome >> PC_OUTCOME_RULE_SHIFT);
 	return reason >= PC_REASON_FIRST_DENY ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
@@ -119,19 +129,16 @@ static __always_inline enum pc_reason pc_judge_any(struct __sk_buff *skb, struct
 	return reason;
 }
 
-/* Everything that is not plain TCP or UDP. The endpoint is looked up again: its view does not fit into an argument. */
-static __always_inline int pc_view(struct __sk_buff *skb, __u32 hook, struct pc_view *view)
+static __always_inline int pc_view(struct __sk_buff *skb, __u32 hook, __u32 slot, struct pc_view *view)
 {
 	__u64 rows;
 
 	view->ifindex = skb->ifindex;
 	view->rule = 0;
 	view->direction = hook;
-	view->endpoint = bpf_map_lookup_elem(&pc_endpoints, &view->ifindex);
-	if (!view->endpoint)
-		return 0;
+	view->endpoint = &pc_direct.endpoints[slot & (PC_ENDPOINT_SLOTS - 1)];
 	view->flags = *(volatile __u32 *)&view->endpoint->flags;
-	if (!(view->flags & PC_ENDPOINT_PRESENT))
+	if (!(view->flags & PC_ENDPOINT_PRESENT) || *(volatile __u32 *)&view->endpoint->ifindex != view->ifindex)
 		return 0;
 	/* On the workload's side of the interface the directions are swapped, but not on the machine's own. */
 	view->direction = view->flags & PC_ENDPOINT_SELF ? hook : !hook;
@@ -141,30 +148,73 @@ static __always_inline int pc_view(struct __sk_buff *skb, __u32 hook, struct pc_
 	return 1;
 }
 
-__noinline int pc_slow(struct __sk_buff *skb, __u32 hook)
+/* Any packet of any interface. The endpoint is looked up again: its view does not fit into an argument. */
+__noinline __u64 pc_slow(struct __sk_buff *skb, __u32 hook)
 {
+	__u32 ifindex = skb->ifindex, slot = ifindex & (PC_NEAR_SLOTS - 1);
+	__u32 *far = bpf_map_lookup_elem(&pc_far_slots, &ifindex);
 	struct pc_packet packet = {};
 	struct pc_view view;
 	enum pc_reason reason;
 
-	reason = pc_view(skb, hook, &view) ? pc_judge_any(skb, &view, &packet) : PC_REASON_NO_ENDPOINT;
-	return pc_finish(skb, &view, &packet, reason);
+	if (far)
+		slot = *far;
+	reason = pc_view(skb, hook, slot, &view) ? pc_judge_any(skb, &view, &packet) : PC_REASON_NO_ENDPOINT;
+	pc_count(view.direction, reason, skb->len);
+	return pc_outcome(&view, &packet, reason);
+}
+
+static __always_inline enum pc_reason pc_judge_plain(struct pc_view *view, const struct pc_packet *p)
+{
+	if (view->flags & (PC_ENDPOINT_CHECK_SOURCE | PC_ENDPOINT_CLOSED)) {
+		if (view->flags & PC_ENDPOINT_CLOSED)
+			return PC_REASON_CLOSED;
+		if (view->direction == PC_EGRESS && !pc_is_own(view, p->family, &p->source))
+			return PC_REASON_SPOOFED;
+	}
+	return pc_judge(view, p);
+}
+
+/* No packet has this outcome. */
+#define PC_NOT_PLAIN PC_OUTCOME_REASON
+
+/* Apart from IPv4, which leaves both more of the stack. */
+__noinline __u64 pc_plain6(struct __sk_buff *skb, __u32 hook)
+{
+	struct pc_packet packet;
+	enum pc_reason reason;
+	struct pc_view view;
+
+	if (!pc_view(skb, hook, skb->ifindex & (PC_NEAR_SLOTS - 1), &view) || !pc_parse_fast6(skb, &packet))
+		return PC_NOT_PLAIN;
+	reason = pc_judge_plain(&view, &packet);
+	pc_count(view.direction, reason, skb->len);
+	return pc_outcome(&view, &packet, reason);
 }
 
 static __always_inline int pc_hook(struct __sk_buff *skb, __u32 hook)
 {
+	void *data = (void *)(long)skb->data;
+	__u64 outcome = PC_NOT_PLAIN;
 	struct pc_packet packet;
-	struct pc_view view;
 	enum pc_reason reason;
+	struct pc_view view;
+	__be16 type = 0;
 
-	if (!pc_view(skb, hook, &view) || view.flags & PC_ENDPOINT_CLOSED || !pc_parse_fast(skb, &packet))
-		return pc_slow(skb, hook);
-	if (view.direction == PC_EGRESS && view.flags & PC_ENDPOINT_CHECK_SOURCE
-	    && !pc_is_own(&view, packet.family, &packet.source))
-		reason = PC_REASON_SPOOFED;
-	else
-		reason = pc_judge(&view, &packet);
-	return pc_finish(skb, &view, &packet, reason);
+	if (data + ETH_HLEN <= (void *)(long)skb->data_end)
+		type = *(__be16 *)(data + ETH_HLEN - 2);
+	if (type == bpf_htons(ETH_P_IP)) {
+		if (pc_view(skb, hook, skb->ifindex & (PC_NEAR_SLOTS - 1), &view) && pc_parse_fast4(skb, &packet)) {
+			reason = pc_judge_plain(&view, &packet);
+			pc_count(view.direction, reason, skb->len);
+			return pc_finish(skb, view.direction, reason, pc_outcome(&view, &packet, reason));
+		}
+	} else if (type == bpf_htons(ETH_P_IPV6)) {
+		outcome = pc_plain6(skb, hook);
+	}
+	if (outcome == PC_NOT_PLAIN)
+		outcome = pc_slow(skb, hook);
+	return pc_finish(skb, outcome & PC_OUTCOME_EGRESS ? PC_EGRESS : PC_INGRESS, outcome & PC_OUTCOME_REASON, outcome);
 }
 
 SEC("tc")

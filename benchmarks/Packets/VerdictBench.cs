@@ -45,12 +45,14 @@ internal sealed unsafe class VerdictBench : IDisposable
                 RuleSet(3, Direction.Ingress, [.. Enumerable.Range(0, 9).Select(i => new PortRange(IpProtocol.Tcp, (ushort)(i * 1000), (ushort)((i * 1000) + 500)))]),
                 RuleSet(4, Direction.Ingress, [new PortRange(IpProtocol.Udp, 1, 1)]),
                 RuleSet(5, Direction.Egress, [new PortRange(IpProtocol.Udp, 1, 1)]),
+                new RuleSet(new RuleSetId(6), Direction.Ingress, [Isolation(6)]),
+                new RuleSet(new RuleSetId(7), Direction.Egress, [Isolation(7)]),
             ],
         });
         world.Complete();
         for (var capacities = TableCapacities.Estimate(world); _lowering is null;)
         {
-            _generation = EbpfGeneration.Load(capacities, 16, PcConfigFlags.None, paths: null);
+            _generation = EbpfGeneration.Load(capacities, PcConfigFlags.None, paths: null);
             try
             {
                 _lowering = new RuleLowering(_generation.Tables, world);
@@ -70,7 +72,10 @@ internal sealed unsafe class VerdictBench : IDisposable
         yield return Run("IPv4 TCP, allowed", tcp4, ingress: 1, egress: 0);
         yield return Run("IPv4 TCP, allowed, both directions policed", tcp4, ingress: 1, egress: 2);
         yield return Run("IPv4 TCP, allowed by port list of 9 ranges", tcp4, ingress: 3, egress: 0);
-        yield return Run("IPv4 TCP, denied", tcp4, ingress: 4, egress: 5);
+        yield return Run("IPv4 TCP, new connection, denied", Frame(Peer4(77_777), Pod4, 6, 0x02), ingress: 6, egress: 2);
+        yield return Run("IPv4 TCP, denied, both directions isolated", tcp4, ingress: 6, egress: 7);
+        yield return Run("IPv4 TCP, denied, no reply permit found", tcp4, ingress: 6, egress: 2);
+        yield return Run("IPv4 TCP, denied by port lists of both directions", tcp4, ingress: 4, egress: 5);
         yield return Run("IPv4 UDP, allowed, reply permit kept alive", Frame(Peer4(77_777), Pod4, 17, 0), ingress: 1, egress: 5);
         yield return Run("IPv4 TCP, new connection, reply permit granted", Frame(Peer4(77_777), Pod4, 6, 0x02), ingress: 1, egress: 5);
         Send(Direction.Egress, Frame(Pod4, Peer4(77_777), 6, 0x02), ingress: 4, egress: 2);
@@ -103,11 +108,15 @@ internal sealed unsafe class VerdictBench : IDisposable
 
     private static RuleSet RuleSet(int id, Direction direction, ImmutableArray<PortRange>? ports)
     {
-        var reference = new RuleReference(RuleOrigin.NetworkPolicy, new NamespacedName("bench", $"policy{id}"), null);
+        var reference = Reference(id);
         EquatableArray<PeerSetId> peers = [.. Enumerable.Range(1, Sets).Select(set => new PeerSetId(set))];
         var rule = new Rule(RuleAction.Accept, peers, ports is { } ranges ? new EquatableArray<PortRange>(ranges) : null, reference with { Rule = 0 });
         return new RuleSet(new RuleSetId(id), direction, [new RuleTier(RuleTierKind.NetworkPolicy, [rule], reference)]);
     }
+
+    private static RuleTier Isolation(int id) => new(RuleTierKind.NetworkPolicy, [], Reference(id));
+
+    private static RuleReference Reference(int id) => new(RuleOrigin.NetworkPolicy, new NamespacedName("bench", $"policy{id}"), null);
 
     private static byte[] Frame(IpAddress source, IpAddress destination, byte protocol, byte tcpFlags)
     {
@@ -135,7 +144,7 @@ internal sealed unsafe class VerdictBench : IDisposable
             ingress == 0 ? null : new RuleSetId(ingress), egress == 0 ? null : new RuleSetId(egress), new Link("lo", Ifindex));
         var plan = InterfacePlan.For(endpoint, allowSpoofing: false, _lowering!.RowOf)!;
         _generation!.SetEndpoint(plan, before: null);
-        _generation.Tables.Endpoints[Ifindex].Heal = 0;
+        _generation.EndpointOf(Ifindex)->Heal = 0;
     }
 
     private void Send(Direction direction, byte[] frame, int ingress, int egress)

@@ -29,7 +29,7 @@ static __always_inline __u32 pc_class_of_ref(__u32 ref)
 
 static __always_inline __u32 pc_classify4(__u32 address)
 {
-	__u32 ref = pc_block_ref(address >> 24, address >> 16);
+	__u32 ref = *(volatile __u32 *)&pc_direct.root4[address >> 16];
 
 	if (pc_is_block(ref)) {
 		ref = pc_block_ref(ref & PC_REF_VALUE_MASK, address >> 8);
@@ -55,7 +55,7 @@ __noinline __u32 pc_classify6(__u64 high, __u64 low)
 		node = bpf_map_lookup_elem(&pc_nodes6, &index);
 		if (!node)
 			return PC_CLASS_FAULT;
-		if ((high & node->mask_high) != node->value_high || (low & node->mask_low) != node->value_low)
+		if (((high & node->mask_high) ^ node->value_high) | ((low & node->mask_low) ^ node->value_low))
 			return pc_class_of_ref(node->otherwise);
 		ref = *(volatile __u32 *)&node->next;
 		if (pc_is_block(ref))
@@ -66,7 +66,8 @@ __noinline __u32 pc_classify6(__u64 high, __u64 low)
 
 static __always_inline __u32 pc_classify(__u8 family, const struct pc_address *address)
 {
-	return family == 4 ? pc_classify4(bpf_ntohl((__u32)address->word[0])) : pc_classify6(bpf_be64_to_cpu(address->word[0]), bpf_be64_to_cpu(address->word[1]));
+	return family == 4 ? pc_classify4(bpf_ntohl((__u32)address->word[0]))
+		: pc_classify6(bpf_be64_to_cpu(address->word[0]), bpf_be64_to_cpu(address->word[1]));
 }
 
 #endif

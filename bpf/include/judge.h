@@ -32,6 +32,16 @@ __noinline int pc_is_further_own(__u32 ifindex, __u64 word0, __u64 word1)
 	return bpf_map_lookup_elem(&pc_own_addrs, &key) != 0;
 }
 
+static __always_inline struct pc_address pc_remote(const struct pc_view *view, const struct pc_packet *p)
+{
+	struct pc_address remote = {
+		.word[0] = view->direction == PC_INGRESS ? p->source.word[0] : p->destination.word[0],
+		.word[1] = view->direction == PC_INGRESS ? p->source.word[1] : p->destination.word[1],
+	};
+
+	return remote;
+}
+
 static __always_inline int pc_is_own(const struct pc_view *view, __u8 family, const struct pc_address *address)
 {
 	struct pc_endpoint *endpoint = view->endpoint;
@@ -141,24 +151,24 @@ static __always_inline enum pc_reason pc_judge_denied(const struct pc_view *view
 /* A packet with an address of ours at one end and a transport header that was read. */
 static __always_inline enum pc_reason pc_judge(struct pc_view *view, const struct pc_packet *p)
 {
-	const struct pc_address *remote = view->direction == PC_INGRESS ? &p->source : &p->destination;
+	const struct pc_address remote = pc_remote(view, p);
 	enum pc_reason reason = PC_REASON_UNPOLICED;
 	__u32 class, verdict;
 
 	if (!view->row && !view->reverse_row)
 		return PC_REASON_UNPOLICED;
-	class = pc_classify(p->family, remote);
+	class = pc_classify(p->family, &remote);
 	if (view->row) {
 		verdict = pc_verdict(view->row, class, pc_port_key(p->protocol, p->destination_port));
 		view->rule = verdict & PC_VERDICT_ARG_MASK;
-		reason = pc_reason_of(view, verdict, p->family, remote);
+		reason = pc_reason_of(view, verdict, p->family, &remote);
 		if (reason >= PC_REASON_FIRST_DENY)
-			return pc_judge_denied(view, p, class, remote, reason);
+			return pc_judge_denied(view, p, class, &remote, reason);
 	}
 	if (pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED)
 		pc_remember(view, p);
 	else if (view->reverse_row)
-		pc_permit_replies(view, p, class, remote);
+		pc_permit_replies(view, p, class, &remote);
 	return reason;
 }
 

@@ -17,14 +17,31 @@
 	} name SEC(".maps")
 
 /* A global variable is an array of one entry that is read without a lookup. */
+const volatile struct pc_constants pc_constants;
+struct pc_direct pc_direct;
 struct pc_config pc_config SEC(".data.config") = { .layout = PC_LAYOUT_VERSION };
 
-PC_TABLE(pc_endpoints, struct pc_endpoint, 1);
 PC_TABLE(pc_blocks, struct pc_block, 1);
 PC_TABLE(pc_nodes6, struct pc_node6, 1);
-PC_TABLE(pc_rows, struct pc_row, 1);
 PC_TABLE(pc_pages, struct pc_page, 1);
 PC_TABLE(pc_ports, struct pc_port_entry, 1);
+
+/* One entry that holds all rows: an index into it is computed, not looked up. User space sets the size of the value. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct pc_row));
+} pc_rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PC_ENDPOINT_SLOTS);
+	__type(key, __u32); /* interface index */
+	__type(value, __u32); /* slot */
+} pc_far_slots SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Parsing of hostile input. Two parsers fill the same struct: pc_parse_fast for plain TCP and UDP in linear memory by
+ * Parsing of hostile input. All parsers fill the same struct: pc_parse_fast4 and 6 for plain TCP and UDP in linear memory by
  * direct access; pc_parse for everything, by bpf_skb_load_bytes, which also reads split packets.
  * Both never look beyond the length the IP header states, nor beyond the packet.
  */
@@ -39,6 +39,7 @@ struct pc_ip4_header {
 	__be32 destination_be;
 };
 
+/* Without padding, and not packed: clang would read a packed one byte by byte. */
 struct pc_ip6_header {
 	__be32 version_class_flow_be;
 	__be16 payload_length_be;
@@ -46,7 +47,7 @@ struct pc_ip6_header {
 	__u8 hop_limit;
 	struct pc_address source;
 	struct pc_address destination;
-} __attribute__((packed));
+};
 
 struct pc_ports_header {
 	__be16 source_be;
@@ -71,52 +72,21 @@ static __always_inline __u16 pc_tcp_roles(__u8 tcp_flags)
 	return roles;
 }
 
-/* 1: parsed; 0: not one of the plain packets this is for. */
-static __always_inline int pc_parse_fast(struct __sk_buff *skb, struct pc_packet *p)
+/* The fast parsers return 1: parsed; 0: not one of the plain packets they are for. */
+static __always_inline int pc_parse_fast_ports(struct __sk_buff *skb, struct pc_packet *p, __u32 header, __u32 length)
 {
-	void *data = (void *)(long)skb->data;
+	struct pc_ports_header *ports = (void *)(long)skb->data + ETH_HLEN + header;
 	void *end = (void *)(long)skb->data_end;
-	struct ethhdr *eth = data;
-	struct pc_ip4_header *ip4 = data + ETH_HLEN;
-	struct pc_ip6_header *ip6 = data + ETH_HLEN;
-	struct pc_ports_header *ports;
-	__u32 transport_length, header;
 
-	if (data + ETH_HLEN + sizeof(*ip4) > end)
-		return 0;
-	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
-		if (ip4->version_ihl != 0x45 || ip4->fragment_be & bpf_htons(PC_IP4_OFFSET | PC_IP4_MORE))
-			return 0;
-		p->family = 4;
-		p->protocol = ip4->protocol;
-		p->source.word[0] = ip4->source_be;
-		p->destination.word[0] = ip4->destination_be;
-		p->source.word[1] = p->destination.word[1] = 0;
-		header = sizeof(*ip4);
-		transport_length = bpf_ntohs(ip4->total_length_be) - header;
-		ports = (void *)(ip4 + 1);
-	} else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
-		if ((void *)(ip6 + 1) > end || (ip6->version_class_flow_be & bpf_htonl(0xf0000000)) != bpf_htonl(0x60000000))
-			return 0;
-		p->family = 6;
-		p->protocol = ip6->next_header;
-		p->source = ip6->source;
-		p->destination = ip6->destination;
-		header = sizeof(*ip6);
-		transport_length = bpf_ntohs(ip6->payload_length_be);
-		ports = (void *)(ip6 + 1);
-	} else {
-		return 0;
-	}
 	/* A total length below the header wraps around to more than any packet has. */
-	if (transport_length > skb->len - ETH_HLEN - header)
+	if (length > skb->len - ETH_HLEN - header)
 		return 0;
 	if (p->protocol == 6) {
-		if (transport_length < 20 || (void *)ports + 20 > end)
+		if (length < 20 || (void *)ports + 20 > end)
 			return 0;
 		p->roles = pc_tcp_roles(((__u8 *)ports)[13]);
 	} else if (p->protocol == 17) {
-		if (transport_length < 8 || (void *)ports + 8 > end)
+		if (length < 8 || (void *)ports + 8 > end)
 			return 0;
 		p->roles = PC_OPENS | PC_REPLIES;
 	} else {
@@ -125,6 +95,35 @@ static __always_inline int pc_parse_fast(struct __sk_buff *skb, struct pc_packet
 	p->source_port = bpf_ntohs(ports->source_be);
 	p->destination_port = bpf_ntohs(ports->destination_be);
 	return 1;
+}
+
+static __always_inline int pc_parse_fast4(struct __sk_buff *skb, struct pc_packet *p)
+{
+	struct pc_ip4_header *ip = (void *)(long)skb->data + ETH_HLEN;
+
+	if ((void *)(ip + 1) > (void *)(long)skb->data_end || ip->version_ihl != 0x45
+	    || ip->fragment_be & bpf_htons(PC_IP4_OFFSET | PC_IP4_MORE))
+		return 0;
+	p->family = 4;
+	p->protocol = ip->protocol;
+	p->source.word[0] = ip->source_be;
+	p->destination.word[0] = ip->destination_be;
+	p->source.word[1] = p->destination.word[1] = 0;
+	return pc_parse_fast_ports(skb, p, sizeof(*ip), bpf_ntohs(ip->total_length_be) - sizeof(*ip));
+}
+
+static __always_inline int pc_parse_fast6(struct __sk_buff *skb, struct pc_packet *p)
+{
+	struct pc_ip6_header *ip = (void *)(long)skb->data + ETH_HLEN;
+
+	if ((void *)(ip + 1) > (void *)(long)skb->data_end
+	    || (ip->version_class_flow_be & bpf_htonl(0xf0000000)) != bpf_htonl(0x60000000))
+		return 0;
+	p->family = 6;
+	p->protocol = ip->next_header;
+	p->source = ip->source;
+	p->destination = ip->destination;
+	return pc_parse_fast_ports(skb, p, sizeof(*ip), bpf_ntohs(ip->payload_length_be));
 }
 
 static __always_inline int pc_parse_icmp(struct __sk_buff *skb, struct pc_packet *p, __u32 offset, __u8 hop_limit)

@@ -26,60 +26,57 @@ static __always_inline __u32 pc_permit_timeout(__u32 kind)
 
 static __always_inline __u32 pc_now(void)
 {
-	return bpf_ktime_get_ns() >> 30;
+	return bpf_jiffies64() >> pc_constants.tick_shift;
 }
 
-static __always_inline __u64 pc_mix(__u64 hash, __u64 word)
+/*
+ * The NH hash of UMAC (RFC 4418): whatever the two inputs, they have the same sum for one in 2^32 secrets. Its products do not
+ * wait for each other.
+ */
+static __always_inline __u64 pc_nh(__u32 pair, __u32 a, __u32 b)
 {
-	word ^= word >> 23;
-	word *= 0x2127599bf4325c37ULL;
-	word ^= word >> 47;
-	return (hash ^ word) * 0x880355f21e6d1965ULL;
+	return (__u64)(a + pc_config.seed[2 * pair]) * (__u64)(__u32)(b + pc_config.seed[2 * pair + 1]);
 }
 
-static __always_inline __u64 pc_finish_tag(__u64 hash, __u64 seed)
+static __always_inline __u64 pc_nh_addresses(__u8 family, const struct pc_address *a, const struct pc_address *b)
 {
-	hash ^= hash >> 32;
-	hash = pc_mix(hash, seed);
-	hash ^= hash >> 29;
-	return hash ? hash : 1;
+	__u64 sum = pc_nh(0, a->word[0], b->word[0]);
+
+	if (family != 4)
+		sum += pc_nh(1, a->word[0] >> 32, b->word[0] >> 32) + pc_nh(2, a->word[1], b->word[1])
+			+ pc_nh(3, a->word[1] >> 32, b->word[1] >> 32);
+	return sum;
+}
+
+/* Spreads the sum into the bits that choose a bucket. */
+static __always_inline __u64 pc_finish_tag(__u64 sum)
+{
+	sum = (sum ^ sum >> 32) * 0x880355f21e6d1965ULL;
+	return sum ? sum : 1;
 }
 
 /* opener: the direction of the flow's first packet. local and remote as the endpoint sees them. */
 static __always_inline __u64 pc_flow_tag(__u32 ifindex, __u32 opener, const struct pc_packet *p, __u32 direction)
 {
-	const struct pc_address *local = direction == PC_INGRESS ? &p->destination : &p->source;
-	const struct pc_address *remote = direction == PC_INGRESS ? &p->source : &p->destination;
-	__u32 local_port = direction == PC_INGRESS ? p->destination_port : p->source_port;
-	__u32 remote_port = direction == PC_INGRESS ? p->source_port : p->destination_port;
-	__u64 hash = pc_config.seed[0];
+	__u32 kind = p->family << 16 | p->protocol << 8 | opener;
+	__u64 sum;
 
-	hash = pc_mix(hash, (__u64)local_port << 48 | (__u64)remote_port << 32 | ifindex);
-	hash = pc_mix(hash, (__u64)p->family << 16 | (__u64)p->protocol << 8 | opener);
-	if (p->family == 4) {
-		hash = pc_mix(hash, local->word[0] << 32 | remote->word[0]);
-	} else {
-		hash = pc_mix(hash, local->word[0]);
-		hash = pc_mix(hash, local->word[1]);
-		hash = pc_mix(hash, remote->word[0]);
-		hash = pc_mix(hash, remote->word[1]);
-	}
-	return pc_finish_tag(hash, pc_config.seed[1]);
+	if (direction == PC_INGRESS)
+		sum = pc_nh_addresses(p->family, &p->destination, &p->source)
+			+ pc_nh(4, (__u32)p->destination_port << 16 | p->source_port, ifindex);
+	else
+		sum = pc_nh_addresses(p->family, &p->source, &p->destination)
+			+ pc_nh(4, (__u32)p->source_port << 16 | p->destination_port, ifindex);
+	return pc_finish_tag(sum + pc_nh(5, kind, 0));
 }
 
 /* Reassembly goes by protocol in IPv4 only (RFC 791, RFC 8200 4.5). */
 static __always_inline __u64 pc_fragment_tag(__u32 ifindex, const struct pc_packet *p, __u32 direction)
 {
-	__u64 hash = pc_config.seed[0];
+	__u32 kind = 0x1000000 | p->family << 16 | (p->family == 4 ? p->protocol << 8 : 0) | direction;
 
-	hash = pc_mix(hash, (__u64)p->fragment_id << 32 | ifindex);
-	hash = pc_mix(hash, 0x100000000ULL | (__u64)p->family << 16
-		      | (p->family == 4 ? (__u64)p->protocol << 8 : 0) | direction);
-	hash = pc_mix(hash, p->source.word[0]);
-	hash = pc_mix(hash, p->source.word[1]);
-	hash = pc_mix(hash, p->destination.word[0]);
-	hash = pc_mix(hash, p->destination.word[1]);
-	return pc_finish_tag(hash, pc_config.seed[1]);
+	return pc_finish_tag(pc_nh_addresses(p->family, &p->source, &p->destination)
+			     + pc_nh(4, p->fragment_id, ifindex) + pc_nh(5, kind, 0));
 }
 
 static __always_inline struct pc_permit_bucket *pc_permit_bucket(__u64 tag)

@@ -9,7 +9,7 @@
 #include <linux/types.h>
 
 /* Grows with every change of a struct, an encoding or the meaning of a table in this file. */
-#define PC_LAYOUT_VERSION 1
+#define PC_LAYOUT_VERSION 2
 
 enum pc_direction {
 	PC_INGRESS = 0,
@@ -27,10 +27,10 @@ enum pc_direction {
 #define PC_REF_VALUE_MASK 0x3fffffffu
 
 /*
- * IPv4: blocks 0 to 255 are the root, indexed by the first byte, their entries by the second. Entries of the root and of
- * the third level are classes or further blocks. Block 256 and up are allocated.
+ * IPv4: the root is indexed by the first two bytes; its entries are classes, or blocks indexed by the third byte; theirs
+ * are classes, or blocks of classes indexed by the last.
  */
-#define PC_ROOT4_BLOCKS 256
+#define PC_ROOT4_ENTRIES 65536
 
 struct pc_block {
 	__u32 ref[256];
@@ -66,9 +66,9 @@ enum pc_verdict_kind {
 };
 
 /*
- * A port list: a header whose start is the number of entries that follow, then the entries with ascending start, the
- * first of them 0. The verdict of a key is that of the last entry whose start is not above it. Keys are
- * transport << 16 | destination port; entry verdicts are never PC_VERDICT_PORTS.
+ * A port list: a header whose start is the number of entries that follow, then the entries with ascending start. The
+ * verdict of a key is that of the last entry whose start is not above it, or the header's when there is none. Keys are
+ * transport << 16 | destination port; these verdicts are never PC_VERDICT_PORTS.
  */
 enum pc_transport {
 	PC_TRANSPORT_TCP = 0,
@@ -99,7 +99,7 @@ struct pc_page {
 #define PC_ENDPOINT_HAS_IP6 0x20u
 #define PC_ENDPOINT_CLOSED 0x40u /* nothing passes but ARP, neighbour discovery and MLD */
 
-/* By interface index. One cache line. rows is written with one 8-byte store: both directions switch together. */
+/* One cache line. rows is written with one 8-byte store: both directions switch together. */
 struct pc_endpoint {
 	__u32 rows[2]; /* by enum pc_direction; 0: not policed */
 	__u32 flags;
@@ -110,7 +110,21 @@ struct pc_endpoint {
 	 * reply finds none (evicted, or older than the agent); user space only ever writes 0.
 	 */
 	__u32 heal;
-	__u32 pad[7];
+	__u32 ifindex; /* whose entry this is */
+	__u32 pad[6];
+} __attribute__((aligned(64)));
+
+/*
+ * What every packet reads, at addresses that the programs know. An interface has the slot of its index's low bits; when
+ * another one has that already, pc_far_slots says which of the slots from PC_NEAR_SLOTS on it has. Interface indexes
+ * only ever grow, so a slot is never asked for by index alone: the entry names its interface.
+ */
+#define PC_NEAR_SLOTS 4096
+#define PC_ENDPOINT_SLOTS 8192
+
+struct pc_direct {
+	__u32 root4[PC_ROOT4_ENTRIES];
+	struct pc_endpoint endpoints[PC_ENDPOINT_SLOTS];
 };
 
 /* Key of own_addresses. */
@@ -122,12 +136,20 @@ struct pc_own_address_key {
 #define PC_CONFIG_KEEP_ESTABLISHED 0x1u
 #define PC_CONFIG_EVENTS 0x2u /* somebody reads the events */
 
+#define PC_SEEDS 12
+
 struct pc_config {
 	__u32 layout; /* PC_LAYOUT_VERSION */
 	__u32 flags; /* PC_CONFIG_* */
 	__u32 root6; /* PC_REF_* */
 	__u32 event_tokens; /* events the programs may still send; user space refills it */
-	__u64 seed[2]; /* secret; the same as long as the permits live */
+	__u32 seed[PC_SEEDS]; /* secret; the same as long as the permits live */
+};
+
+/* Known to the verifier: read-only from before the programs are loaded. */
+struct pc_constants {
+	__u32 row_mask; /* number of rows, a power of two, less 1 */
+	__u32 tick_shift; /* so many jiffies, as a power of two, are about a second */
 };
 
 /*
@@ -150,7 +172,7 @@ enum pc_permit_kind {
 
 struct pc_permit {
 	__u64 tag; /* 0: free */
-	__u32 seen; /* in units of 2^30 ns since boot */
+	__u32 seen; /* in units of 2^pc_constants.tick_shift jiffies */
 	__u32 owner; /* interface index, kind */
 };
 

@@ -11,8 +11,6 @@ internal sealed partial class EbpfDatapath : IDatapath
 {
     public const string PluginName = "ebpf";
 
-    private const int MinEndpointCapacity = 4096;
-
     private readonly DatapathSettings _settings;
     private readonly ILogger<EbpfDatapath> _logger;
     private readonly TimeProvider _time;
@@ -52,7 +50,7 @@ internal sealed partial class EbpfDatapath : IDatapath
         try
         {
             CheckMounted();
-            using var generation = EbpfGeneration.Load(TableCapacities.Estimate(new CompiledWorld()), MinEndpointCapacity, PcConfigFlags.None, paths: null);
+            using var generation = EbpfGeneration.Load(TableCapacities.Estimate(new CompiledWorld()), PcConfigFlags.None, paths: null);
             return new(new DatapathSupport(true, "the kernel takes the eBPF programs"));
         }
         catch (Exception e) when (e is FeatureNotSupportedException or DatapathException)
@@ -134,7 +132,7 @@ internal sealed partial class EbpfDatapath : IDatapath
             return new DatapathStatus
             {
                 Packets = Reasons.Count(counters),
-                Tables = [.. _lowering.Usage, new TableUsage("endpoints", _plans.Count, _generation.Tables.EndpointCapacity)],
+                Tables = [.. _lowering.Usage, new TableUsage("endpoints", _generation.Endpoints, Pc.EndpointSlots)],
                 FlowEventsLost = (long)counters[Pc.CounterEventsLost].Packets + _flows.Lost,
             };
         }
@@ -194,12 +192,7 @@ internal sealed partial class EbpfDatapath : IDatapath
         {
             lowering.Apply(changes);
             var plans = PlanAll(endpoints, lowering, problems);
-            if (plans.Keys.DefaultIfEmpty().Max() >= _generation!.Tables.EndpointCapacity)
-            {
-                throw new TableFullException("endpoints", _generation.Tables.EndpointCapacity);
-            }
-
-            Enforce(_generation, plans, problems);
+            Enforce(_generation!, plans, problems);
             BeginRemoval(lowering);
         }
         catch (TableFullException now)
@@ -214,20 +207,20 @@ internal sealed partial class EbpfDatapath : IDatapath
         Log.Growing(_logger, full.Table, full.Capacity);
         var tables = _generation!.Tables;
         var capacities = new TableCapacities(tables.BlockCapacity, tables.Node6Capacity, tables.RowCapacity, tables.PageCapacity, tables.PortCapacity);
-        Switch(lowering.World, endpoints, full.Table == "endpoints" ? capacities : capacities.Grow(full), problems);
+        Switch(lowering.World, endpoints, capacities.Grow(full), problems);
     }
 
     /// <summary>Builds a complete generation beside the present one, then lets every interface use it.</summary>
     private void Switch(CompiledWorld world, Dictionary<NamespacedName, Endpoint> endpoints, TableCapacities capacities, List<Finding> problems)
     {
         Directory.CreateDirectory(_paths.Folder);
-        var (generation, lowering) = Build(world, endpoints, capacities);
+        var (generation, lowering) = Build(world, capacities);
         try
         {
             var plans = PlanAll(endpoints, lowering, problems);
             foreach (var plan in plans.Values)
             {
-                generation.SetEndpoint(plan, before: null);
+                Set(generation, plan, before: null, problems);
             }
 
             foreach (var plan in plans.Values)
@@ -251,15 +244,12 @@ internal sealed partial class EbpfDatapath : IDatapath
         }
     }
 
-    private (EbpfGeneration Generation, RuleLowering Lowering) Build(
-        CompiledWorld world, Dictionary<NamespacedName, Endpoint> endpoints, TableCapacities capacities)
+    private (EbpfGeneration Generation, RuleLowering Lowering) Build(CompiledWorld world, TableCapacities capacities)
     {
         var flags = _settings.Established == EstablishedConnections.Keep ? PcConfigFlags.KeepEstablished : PcConfigFlags.None;
-        var maxIndex = endpoints.Values.Max(endpoint => endpoint.Link?.Index) ?? 0;
-        var endpointCapacity = Math.Max(MinEndpointCapacity, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)maxIndex * 2));
         while (true)
         {
-            var generation = EbpfGeneration.Load(capacities, endpointCapacity, flags, _paths, _generation?.EventsFd);
+            var generation = EbpfGeneration.Load(capacities, flags, _paths, _generation?.EventsFd);
             try
             {
                 return (generation, new RuleLowering(generation.Tables, world));
@@ -317,9 +307,9 @@ internal sealed partial class EbpfDatapath : IDatapath
         foreach (var plan in plans.Values)
         {
             var before = _plans.GetValueOrDefault(plan.Ifindex);
-            if (before != plan)
+            if (before != plan || !generation.Has(plan.Ifindex))
             {
-                generation.SetEndpoint(plan, before);
+                Set(generation, plan, before, problems);
             }
 
             if (before is null)
@@ -337,6 +327,15 @@ internal sealed partial class EbpfDatapath : IDatapath
         lock (_lock)
         {
             _plans = plans;
+        }
+    }
+
+    private static void Set(EbpfGeneration generation, InterfacePlan plan, InterfacePlan? before, List<Finding> problems)
+    {
+        if (!generation.SetEndpoint(plan, before))
+        {
+            problems.Add(new Finding(
+                FindingSeverity.Error, default, $"interface {plan.Name}", $"finds the table of {Pc.EndpointSlots} endpoints full: {plan.Workload} is closed until one is removed"));
         }
     }
 

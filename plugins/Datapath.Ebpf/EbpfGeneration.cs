@@ -9,6 +9,7 @@ internal sealed unsafe class EbpfGeneration : IDisposable
 {
     private readonly BpfObject _object;
     private readonly MappedTables _tables;
+    private readonly EndpointSlots _slots = new();
 
     private EbpfGeneration(BpfObject loaded)
     {
@@ -24,19 +25,19 @@ internal sealed unsafe class EbpfGeneration : IDisposable
 
     /// <summary>Loads programs and empty tables, with the permits that an earlier generation left.</summary>
     /// <param name="capacities">Table sizes.</param>
-    /// <param name="endpoints">The number of interface indexes.</param>
     /// <param name="flags">Settings.</param>
     /// <param name="paths">Where the permits of an earlier generation may be pinned; null: none.</param>
     /// <param name="events">The ring of an earlier generation of this process; null: a new one.</param>
-    public static EbpfGeneration Load(TableCapacities capacities, int endpoints, PcConfigFlags flags, EbpfPaths? paths, int? events = null)
+    public static EbpfGeneration Load(TableCapacities capacities, PcConfigFlags flags, EbpfPaths? paths, int? events = null)
     {
         var opened = BpfObject.Open("policy.bpf.o");
         try
         {
-            opened.Resize("pc_endpoints", endpoints);
+            opened.CreateZero(".bss");
+            opened.SetConstants(".rodata", new PcConstants { RowMask = (uint)capacities.Rows - 1, TickShift = TickShift() });
             opened.Resize("pc_blocks", capacities.Blocks);
             opened.Resize("pc_nodes6", capacities.Nodes6);
-            opened.Resize("pc_rows", capacities.Rows);
+            opened.ResizeValue("pc_rows", capacities.Rows * 1024);
             opened.Resize("pc_pages", capacities.Pages);
             opened.Resize("pc_ports", capacities.Ports);
             using var permits = paths is null ? null : BpfPin.TryOpen(paths.Permits);
@@ -87,25 +88,45 @@ internal sealed unsafe class EbpfGeneration : IDisposable
         BpfPin.Replace(_object.MapFd(".data.config"), paths.Config);
     }
 
-    /// <summary>Writes what the programs know of an interface.</summary>
-    public void SetEndpoint(InterfacePlan plan, InterfacePlan? before)
+    /// <summary>Endpoints in the table.</summary>
+    public int Endpoints => _slots.Count;
+
+    /// <summary>Whether an interface is in the table.</summary>
+    public bool Has(int ifindex) => _slots.Has(ifindex);
+
+    /// <summary>The endpoint of an interface that is in the table.</summary>
+    public PcEndpoint* EndpointOf(int ifindex) => _tables.Endpoints + _slots[ifindex];
+
+    /// <summary>Writes what the programs know of an interface; false: no room, so they let nothing pass there.</summary>
+    public bool SetEndpoint(InterfacePlan plan, InterfacePlan? before)
     {
+        if (_slots.Take(plan.Ifindex, _tables.WaitForGracePeriod) is not { } slot)
+        {
+            return false;
+        }
+
         var further = plan.FurtherAddresses().ToHashSet();
         foreach (var address in further)
         {
             BpfMap.Set(_object.MapFd("pc_own_addrs"), KeyOf(plan.Ifindex, address), (byte)1, $"noting address {address} of {plan.Name}");
         }
 
-        var entry = _tables.Endpoints + plan.Ifindex;
+        var entry = _tables.Endpoints + slot;
         if (plan.Flags.HasFlag(PcEndpointFlags.Closed))
         {
             Volatile.Write(ref entry->Flags, (uint)plan.Flags);
         }
 
+        entry->Ifindex = (uint)plan.Ifindex;
         entry->Ip4Be = plan.FirstIp4Be();
         entry->Ip6 = plan.FirstIp6();
         Volatile.Write(ref entry->Rows, plan.Rows);
         Volatile.Write(ref entry->Flags, (uint)plan.Flags);
+        if (EndpointSlots.IsFar(slot))
+        {
+            BpfMap.Set(_object.MapFd("pc_far_slots"), (uint)plan.Ifindex, (uint)slot, $"noting the slot of {plan.Name}");
+        }
+
         foreach (var address in before?.FurtherAddresses() ?? [])
         {
             if (!further.Contains(address))
@@ -113,12 +134,25 @@ internal sealed unsafe class EbpfGeneration : IDisposable
                 BpfMap.Delete(_object.MapFd("pc_own_addrs"), KeyOf(plan.Ifindex, address), $"forgetting address {address} of {plan.Name}");
             }
         }
+
+        return true;
     }
 
     /// <summary>Forgets an interface whose programs are detached.</summary>
     public void ClearEndpoint(InterfacePlan plan)
     {
-        _tables.Endpoints[plan.Ifindex] = default;
+        if (!_slots.Has(plan.Ifindex))
+        {
+            return;
+        }
+
+        if (EndpointSlots.IsFar(_slots[plan.Ifindex]))
+        {
+            BpfMap.Delete(_object.MapFd("pc_far_slots"), (uint)plan.Ifindex, $"forgetting the slot of {plan.Name}");
+        }
+
+        *EndpointOf(plan.Ifindex) = default;
+        _slots.Return(plan.Ifindex);
         foreach (var address in plan.FurtherAddresses())
         {
             BpfMap.Delete(_object.MapFd("pc_own_addrs"), KeyOf(plan.Ifindex, address), $"forgetting address {address} of {plan.Name}");
@@ -146,15 +180,27 @@ internal sealed unsafe class EbpfGeneration : IDisposable
         _object.Dispose();
     }
 
-    private static TwoWords NewSeed()
+    private static PcSeed NewSeed()
     {
-        TwoWords seed = default;
-        Span<ulong> words = seed;
+        PcSeed seed = default;
+        Span<uint> words = seed;
         RandomNumberGenerator.Fill(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words));
         return seed;
     }
 
-    private static TwoWords SeedOf(FdHandle config)
+    // The coarse clocks advance once a jiffy.
+    private static uint TickShift()
+    {
+        LibC.Timespec resolution = default;
+        if (LibC.clock_getres(LibC.CLOCK_MONOTONIC_COARSE, &resolution) != 0)
+        {
+            throw new BpfException("reading the kernel's tick", System.Runtime.InteropServices.Marshal.GetLastPInvokeError());
+        }
+
+        return (uint)Math.Round(Math.Log2(1e9 / resolution.tv_nsec));
+    }
+
+    private static PcSeed SeedOf(FdHandle config)
     {
         Span<PcConfig> value = stackalloc PcConfig[1];
         BpfMap.Get(config.Fd, 0u, value, "reading the configuration of the previous generation");

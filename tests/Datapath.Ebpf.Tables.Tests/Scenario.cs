@@ -23,7 +23,7 @@ internal sealed class Scenario : IDisposable
     public Scenario(int seed)
     {
         _random = new Random(seed);
-        _lowered = new Lowered(new TestTables(blocks: 400, nodes6: 100, rows: 12, pages: 120, ports: 2000));
+        _lowered = new Lowered(new TestTables(blocks: 144, nodes6: 100, rows: 12, pages: 120, ports: 2000));
         _lowered.Tables.Stored = OnStored;
         _lowered.Tables.FinishReaders = FinishWalks;
     }

@@ -41,7 +41,7 @@ internal sealed unsafe class TableReader(KernelTables tables, uint row, IpAddres
     {
         if (address.Family == IpFamily.IPv4)
         {
-            _reference = Volatile.Read(ref tables.Blocks[(uint)address.Bits >> 16]);
+            _reference = Volatile.Read(ref tables.Root4[(uint)address.Bits >> 16]);
             _level = 16;
             _next = static reader => reader.ReadBlock4();
         }
@@ -130,14 +130,14 @@ internal sealed unsafe class TableReader(KernelTables tables, uint row, IpAddres
     {
         var header = tables.Ports + Tables.Verdict.Argument(_verdict);
         var key = (transport << 16) | port;
-        var (low, high) = (0u, header->Start);
+        var (low, high) = (0u, header->Start + 1);
         while (high - low > 1)
         {
             var middle = (low + high) / 2;
-            (low, high) = header[1 + middle].Start <= key ? (middle, high) : (low, middle);
+            (low, high) = header[middle].Start <= key ? (middle, high) : (low, middle);
         }
 
-        _verdict = header[1 + low].Verdict;
+        _verdict = header[low].Verdict;
         return true;
     }
 }

@@ -11,6 +11,7 @@ internal sealed unsafe class TestTables : KernelTables, IDisposable
     public TestTables(int blocks = 4096, int nodes6 = 4096, int rows = 256, int pages = 4096, int ports = 65536)
     {
         (BlockCapacity, Node6Capacity, RowCapacity, PageCapacity, PortCapacity) = (blocks, nodes6, rows, pages, ports);
+        Root4 = (uint*)Allocate(65536, sizeof(uint));
         Blocks = (uint*)Allocate(blocks, 1024);
         Nodes6 = (PcNode6*)Allocate(nodes6, sizeof(PcNode6));
         Rows = (uint*)Allocate(rows, 1024);

@@ -51,6 +51,28 @@ internal sealed unsafe class BpfObject : IDisposable
     public void Resize(string map, int entries) =>
         BpfException.Check(LibBpf.bpf_map__set_max_entries(FindMap(map), (uint)entries), $"sizing table {map}");
 
+    /// <summary>Sets the size of a map's values. Before <see cref="Load"/>.</summary>
+    public void ResizeValue(string map, int size) =>
+        BpfException.Check(LibBpf.bpf_map__set_value_size(FindMap(map), (uint)size), $"sizing table {map}");
+
+    /// <summary>Sets the whole content of a section of constants. Before <see cref="Load"/>.</summary>
+    public void SetConstants<T>(string section, T value)
+        where T : unmanaged =>
+        BpfException.Check(LibBpf.bpf_map__set_initial_value(FindMap(section), &value, (nuint)sizeof(T)), $"setting {section}");
+
+    /// <summary>
+    /// Creates the map of a section that is all zero. Left to libbpf, its zeros would be copied into the kernel, which
+    /// kernels before 5.16 do by way of one contiguous piece of memory. Before <see cref="Load"/>.
+    /// </summary>
+    public void CreateZero(string section)
+    {
+        var map = FindMap(section);
+        var opts = new LibBpf.bpf_map_create_opts { sz = (nuint)sizeof(LibBpf.bpf_map_create_opts), map_flags = LibBpf.BPF_F_MMAPABLE };
+        var fd = LibBpf.bpf_map_create(LibBpf.BPF_MAP_TYPE_ARRAY, "pc_direct", sizeof(uint), LibBpf.bpf_map__value_size(map), 1, &opts);
+        using var handle = new FdHandle(BpfException.Check(fd, $"creating {section}"));
+        Reuse(section, handle.Fd);
+    }
+
     /// <summary>Uses an existing map instead of creating one. Before <see cref="Load"/>.</summary>
     public void Reuse(string map, int existing) =>
         BpfException.Check(LibBpf.bpf_map__reuse_fd(FindMap(map), existing), $"reusing table {map}");
@@ -93,6 +115,8 @@ internal sealed unsafe class BpfObject : IDisposable
     public int MapFd(string name) => LibBpf.bpf_map__fd(FindMap(name));
 
     public int Entries(string map) => (int)LibBpf.bpf_map__max_entries(FindMap(map));
+
+    public int ValueSize(string map) => (int)LibBpf.bpf_map__value_size(FindMap(map));
 
     /// <summary>Maps the memory of an mmapable map.</summary>
     public MappedTable Map(string name)

@@ -33,14 +33,22 @@ internal struct PcConfig
     public uint Flags;
     public uint Root6;
     public uint EventTokens;
-    public TwoWords Seed;
+    public PcSeed Seed;
 }
 
-/// <summary>Two 64-bit words in a row.</summary>
-[InlineArray(2)]
-internal struct TwoWords
+/// <summary>The secrets of one permit table.</summary>
+[InlineArray(12)]
+internal struct PcSeed
 {
-    private ulong _first;
+    private uint _first;
+}
+
+/// <summary>Mirror of struct pc_constants.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct PcConstants
+{
+    public uint RowMask;
+    public uint TickShift;
 }
 
 /// <summary>An address in network order; IPv4 in the first four bytes, unless said otherwise.</summary>
@@ -60,11 +68,12 @@ internal struct PcEndpoint
     public uint Ip4Be;
     public AddressBytes Ip6;
     public uint Heal;
+    public uint Ifindex;
     public PcEndpointPad Pad;
 }
 
 /// <summary>Fills an endpoint to one cache line.</summary>
-[InlineArray(7)]
+[InlineArray(6)]
 internal struct PcEndpointPad
 {
     private uint _first;
@@ -156,7 +165,10 @@ internal enum PcReason : byte
 /// <summary>The numbers of policy_types.h that user space uses.</summary>
 internal static class Pc
 {
-    public const uint LayoutVersion = 1;
+    public const uint LayoutVersion = 2;
+    public const int Root4Entries = 65536;
+    public const int NearSlots = 4096;
+    public const int EndpointSlots = 8192;
     public const int Reasons = 32;
     public const int CounterEventsLost = 2 * Reasons;
     public const int Counters = (2 * Reasons) + 1;

@@ -60,6 +60,15 @@ internal static unsafe partial class LibBpf
     public static partial int bpf_map__set_max_entries(nint map, uint entries);
 
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int bpf_map__set_value_size(nint map, uint size);
+
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int bpf_map__set_initial_value(nint map, void* data, nuint size);
+
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int bpf_map_create(uint type, string name, uint keySize, uint valueSize, uint entries, bpf_map_create_opts* opts);
+
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial int bpf_map__reuse_fd(nint map, int fd);
 
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -110,9 +119,27 @@ internal static unsafe partial class LibBpf
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial void ring_buffer__free(nint ring);
 
+    public const uint BPF_MAP_TYPE_ARRAY = 2;
+    public const uint BPF_F_MMAPABLE = 1 << 10;
+
     public const int BPF_TC_INGRESS = 1;
     public const int BPF_TC_EGRESS = 2;
     public const uint BPF_TC_F_REPLACE = 1;
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct bpf_map_create_opts
+    {
+        public nuint sz;
+        public uint btf_fd;
+        public uint btf_key_type_id;
+        public uint btf_value_type_id;
+        public uint btf_vmlinux_value_type_id;
+        public uint inner_map_fd;
+        public uint map_flags;
+        public ulong map_extra;
+        public uint numa_node;
+        public uint map_ifindex;
+    }
 
     [StructLayout(LayoutKind.Sequential)]
     internal struct bpf_tc_hook

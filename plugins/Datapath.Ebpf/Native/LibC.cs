@@ -11,6 +11,7 @@ internal static unsafe partial class LibC
     public const int PROT_READ = 1;
     public const int PROT_WRITE = 2;
     public const int MAP_SHARED = 1;
+    public const int CLOCK_MONOTONIC_COARSE = 6;
     public const int EPERM = 1;
     public const int ENOENT = 2;
     public const int EINTR = 4;
@@ -41,6 +42,16 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial void if_freenameindex(if_nameindex_entry* entries);
+
+    [LibraryImport(Library, SetLastError = true), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int clock_getres(int clock, Timespec* resolution);
+
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct Timespec
+    {
+        public nint tv_sec;
+        public nint tv_nsec;
+    }
 
     [StructLayout(LayoutKind.Sequential)]
     internal struct if_nameindex_entry

@@ -5,6 +5,8 @@ namespace Portcullis.Datapath.Ebpf.Native;
 /// <summary>The tables of a loaded object, as the programs read them.</summary>
 internal sealed unsafe class MappedTables : KernelTables, IDisposable
 {
+    private const int PageSize = 256;
+
     private readonly BpfObject _object;
     private readonly List<MappedTable> _mapped = [];
 
@@ -12,24 +14,22 @@ internal sealed unsafe class MappedTables : KernelTables, IDisposable
     {
         _object = loaded;
         Config = (PcConfig*)Map(".data.config");
-        Endpoints = (PcEndpoint*)Map("pc_endpoints");
-        EndpointCapacity = loaded.Entries("pc_endpoints");
+        Root4 = (uint*)Map(".bss");
+        Endpoints = (PcEndpoint*)(Root4 + Pc.Root4Entries);
         Blocks = (uint*)Map("pc_blocks");
         BlockCapacity = loaded.Entries("pc_blocks");
         Nodes6 = (PcNode6*)Map("pc_nodes6");
         Node6Capacity = loaded.Entries("pc_nodes6");
         Rows = (uint*)Map("pc_rows");
-        RowCapacity = loaded.Entries("pc_rows");
+        RowCapacity = loaded.ValueSize("pc_rows") / (PageSize * sizeof(uint));
         Pages = (uint*)Map("pc_pages");
         PageCapacity = loaded.Entries("pc_pages");
         Ports = (PcPortEntry*)Map("pc_ports");
         PortCapacity = loaded.Entries("pc_ports");
     }
 
-    /// <summary>By interface index.</summary>
+    /// <summary>By slot, see <see cref="EndpointSlots"/>.</summary>
     public PcEndpoint* Endpoints { get; }
-
-    public int EndpointCapacity { get; }
 
     /// <inheritdoc/>
     public override void WaitForGracePeriod() =>

@@ -5,15 +5,14 @@ internal sealed unsafe class AddressTable4(
     KernelTables tables, SlotAllocator blocks, AddressClasses classes, SetPool sets, PrefixTrie trie)
     : AddressTable(tables, blocks, classes, sets, trie)
 {
-    public const int RootBlocks = 256;
     private const int RootBits = 16;
 
-    private Level Root => new((nint)Tables.Blocks, RootBits, 0xffff);
+    private Level Root => new((nint)Tables.Root4, RootBits, 0xffff);
 
-    /// <summary>The number of blocks these prefixes need, the root included.</summary>
+    /// <summary>The number of blocks these prefixes need.</summary>
     public static int CountBlocks(PrefixTrie trie)
     {
-        var count = RootBlocks;
+        var count = 0;
         var (last16, last24) = (ulong.MaxValue, ulong.MaxValue);
         foreach (var node in trie.InOrder())
         {

@@ -6,7 +6,10 @@ namespace Portcullis.Datapath.Ebpf.Tables;
 /// <remarks>Packets read them at any moment on other processors, without locks. One thread writes.</remarks>
 internal abstract unsafe class KernelTables
 {
-    /// <summary>256 references each; blocks 0 to 255 are the IPv4 root.</summary>
+    /// <summary>The references of the IPv4 root, by the first two bytes of an address.</summary>
+    public uint* Root4 { get; protected init; }
+
+    /// <summary>256 references each.</summary>
     public uint* Blocks { get; protected init; }
 
     public int BlockCapacity { get; protected init; }

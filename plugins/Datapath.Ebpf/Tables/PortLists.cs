@@ -70,15 +70,17 @@ internal sealed unsafe class PortLists(KernelTables tables, GracePeriods gracePe
         {
             _byVerdict.Remove(verdict, out var list);
             _byContent.Remove(list!.Content);
-            _entries.Retire((int)Verdict.Argument(verdict), list.Content.Length + 1);
+            _entries.Retire((int)Verdict.Argument(verdict), list.Content.Length);
         }
     }
 
     private PortList Write(PcPortEntry[] content)
     {
-        var header = _entries.Allocate(content.Length + 1);
-        tables.Ports[header] = new PcPortEntry { Start = (uint)content.Length };
-        content.CopyTo(new Span<PcPortEntry>(tables.Ports + header + 1, content.Length));
+        var header = _entries.Allocate(content.Length);
+        content.CopyTo(new Span<PcPortEntry>(tables.Ports + header, content.Length));
+
+        // The first entry holds for all keys below the second: its place has room for their number.
+        tables.Ports[header].Start = (uint)content.Length - 1;
         return new PortList(Verdict.Ports | (uint)header, content);
     }
 

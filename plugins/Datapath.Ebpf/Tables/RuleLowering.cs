@@ -38,7 +38,7 @@ internal sealed class RuleLowering
         World = world ?? new CompiledWorld();
         _tables = tables;
         _gracePeriods = new GracePeriods(tables);
-        _blocks = new SlotAllocator("blocks", AddressTable4.RootBlocks, tables.BlockCapacity, _gracePeriods);
+        _blocks = new SlotAllocator("blocks", 0, tables.BlockCapacity, _gracePeriods);
         _nodes6 = new SlotAllocator("nodes6", 0, tables.Node6Capacity, _gracePeriods);
         _classes = new AddressClasses(World.Sets, _gracePeriods);
         _table4 = new AddressTable4(tables, _blocks, _classes, World.Sets, World.Trie4);

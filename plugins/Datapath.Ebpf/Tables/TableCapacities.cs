@@ -5,6 +5,9 @@ namespace Portcullis.Datapath.Ebpf.Tables;
 /// <summary>The sizes of one generation's tables.</summary>
 internal sealed record TableCapacities(int Blocks, int Nodes6, int Rows, int Pages, int Ports)
 {
+    /// <summary>All rows are one map value, of which older kernels take 4 MB.</summary>
+    public const int MaxRows = 4096;
+
     /// <summary>Sizes that hold a world with as much room again for what is to come.</summary>
     /// <remarks>Blocks, nodes and rows are exact before doubling; pages and ports depend on how rules meet and may turn out too few.</remarks>
     public static TableCapacities Estimate(CompiledWorld world)
@@ -17,7 +20,7 @@ internal sealed record TableCapacities(int Blocks, int Nodes6, int Rows, int Pag
         var pagesPerRow = Math.Min(world.Sets.Count / 256, 255) + 1;
         var ports = world.RuleSets.Values.Sum(PortEntries);
         return new TableCapacities(
-            Round(blocks + 256), Round(blocks6.Nodes), Round(ruleSets + 1), Round((ruleSets * (long)pagesPerRow) + 64), Round(ports));
+            Round(blocks), Round(blocks6.Nodes), Math.Min(Round(ruleSets + 1), MaxRows), Round((ruleSets * (long)pagesPerRow) + 64), Round(ports));
     }
 
     /// <summary>This with one table doubled, the one an exception names.</summary>
@@ -25,7 +28,7 @@ internal sealed record TableCapacities(int Blocks, int Nodes6, int Rows, int Pag
     {
         "blocks" => this with { Blocks = Blocks * 2 },
         "nodes6" => this with { Nodes6 = Nodes6 * 2 },
-        "rows" => this with { Rows = Rows * 2 },
+        "rows" when Rows < MaxRows => this with { Rows = Rows * 2 },
         "pages" => this with { Pages = Pages * 2 },
         "ports" => this with { Ports = Ports * 2 },
         _ => throw new InvalidOperationException($"table {full.Table} has a fixed size of {full.Capacity}", full),

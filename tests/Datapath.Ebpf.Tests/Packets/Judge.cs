@@ -15,7 +15,7 @@ public sealed unsafe class Judge : IDisposable
 {
     private const int Ifindex = 1;
 
-    private readonly EbpfGeneration _generation = EbpfGeneration.Load(TableCapacities.Estimate(new CompiledWorld()), 16, PcConfigFlags.None, paths: null);
+    private readonly EbpfGeneration _generation = EbpfGeneration.Load(TableCapacities.Estimate(new CompiledWorld()), PcConfigFlags.None, paths: null);
     private readonly RuleLowering _lowering;
     private readonly Dictionary<(Direction, string), RuleSetId> _ruleSets = [];
     private InterfacePlan? _plan;
@@ -53,10 +53,10 @@ public sealed unsafe class Judge : IDisposable
     /// <summary>Makes the endpoint anew; what was permitted before is forgotten.</summary>
     internal void Endpoint(RuleSetId? ingress, RuleSetId? egress, string addresses, InterfaceSide side = InterfaceSide.Peer, bool allowSpoofing = false, bool keep = false)
     {
-        _generation.Tables.Config->Seed[0] = _seed++;
+        _generation.Tables.Config->Seed[0] = (uint)_seed++;
         _generation.Tables.Config->Flags = keep ? (uint)PcConfigFlags.KeepEstablished : 0;
-        _generation.Tables.Endpoints[Ifindex].Heal = 0;
         SetEndpoint(ingress, egress, addresses, side, allowSpoofing);
+        _generation.EndpointOf(Ifindex)->Heal = 0;
     }
 
     /// <summary>Gives the endpoint other rules; what was permitted before is remembered.</summary>

@@ -50,6 +50,7 @@ internal sealed partial class EbpfDatapath : IDatapath
         try
         {
             CheckMounted();
+            CheckNetAdmin();
             using var generation = EbpfGeneration.Load(TableCapacities.Estimate(new CompiledWorld()), PcConfigFlags.None, paths: null);
             return new(new DatapathSupport(true, "the kernel takes the eBPF programs"));
         }
@@ -166,6 +167,18 @@ internal sealed partial class EbpfDatapath : IDatapath
         if (!EbpfPaths.IsMounted())
         {
             throw new FeatureNotSupportedException("bpffs", $"not mounted: mount -t bpf bpf {EbpfPaths.FileSystem}");
+        }
+    }
+
+    /// <summary>Programs may be loaded without it, but not attached.</summary>
+    private static void CheckNetAdmin()
+    {
+        const ulong netAdmin = 1UL << 12;
+        const string field = "CapEff:";
+        var effective = File.ReadLines("/proc/thread-self/status").First(line => line.StartsWith(field, StringComparison.Ordinal));
+        if ((Convert.ToUInt64(effective[field.Length..].Trim(), 16) & netAdmin) == 0)
+        {
+            throw new FeatureNotSupportedException("eBPF", BpfObject.NeededPrivileges);
         }
     }
 

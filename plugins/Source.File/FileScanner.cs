@@ -63,8 +63,13 @@ internal sealed class FileScanner(ImmutableArray<string> paths)
     {
         if (plan.Resolve(path) is not { } real || FileStamp.Of(real, out var error) is not { } stamp)
         {
-            problems.Add(Problem(FindingSeverity.Error, path, "does not exist or cannot be reached; it is read as soon as it can"));
-            return [];
+            // A folder that is gone (moved, not mounted) says nothing about the policies that were in it; opening everything would.
+            var kept = Kept(path);
+            problems.Add(Problem(
+                FindingSeverity.Error,
+                path,
+                $"does not exist or cannot be reached; {(kept.Count == 0 ? string.Empty : "what was read from it stays, and ")}it is read as soon as it can"));
+            return kept;
         }
 
         if (!stamp.IsFolder)
@@ -84,9 +89,12 @@ internal sealed class FileScanner(ImmutableArray<string> paths)
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             problems.Add(Problem(FindingSeverity.Error, path, $"cannot be listed; what was read from it stays: {exception.Message}"));
-            return [.. _table.FilesBelow(path).Select(file => new ListedFile(file, file, null))];
+            return Kept(path);
         }
     }
+
+    /// <summary>The files read from a folder before, to be taken as they were.</summary>
+    private List<ListedFile> Kept(string folder) => [.. _table.FilesBelow(folder).Select(file => new ListedFile(file, file, null, Stays: true))];
 
     private static ListedFile ListEntry(string folder, string entry, WatchPlan plan)
     {
@@ -99,7 +107,7 @@ internal sealed class FileScanner(ImmutableArray<string> paths)
     private LoadedFile? Load(ListedFile listed, IReadOnlySet<string> saved, FolderWatcher? watcher)
     {
         var known = _table.Find(listed.Path);
-        if (watcher?.IsBeingWritten(listed.RealPath) == true)
+        if (listed.Stays || watcher?.IsBeingWritten(listed.RealPath) == true)
         {
             return known;
         }
@@ -152,5 +160,5 @@ internal sealed class FileScanner(ImmutableArray<string> paths)
     private static Finding Problem(FindingSeverity severity, string path, string message) =>
         new(severity, new SourcePosition(path, 0), string.Empty, message);
 
-    private sealed record ListedFile(string Path, string RealPath, FileStamp? Stamp);
+    private sealed record ListedFile(string Path, string RealPath, FileStamp? Stamp, bool Stays = false);
 }

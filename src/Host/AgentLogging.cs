@@ -12,6 +12,8 @@ internal static class AgentLogging
     {
         builder.SetMinimumLevel(options.Level);
         builder.AddFilter("Microsoft", options.Level < LogLevel.Warning ? LogLevel.Warning : options.Level);
+        // What it cannot start is thrown too, and then told in one line instead of a stack.
+        builder.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         builder.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         if (options.Json)
         {

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using Xunit;
 
@@ -49,6 +51,51 @@ public sealed class BadInputTests
             machine.Network.Node, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", Executable.Path, "run", "--config", machine.Folder.Configuration);
 
         AssertRefused(machine, run, "root");
+    }
+
+    [Fact]
+    public async Task Run_MayLoadProgramsButNotAttachThem_SaysSo()
+    {
+        await using var machine = new Machine();
+
+        var run = await Executable.RunProgramAsync(
+            machine.Network.Node, "setpriv", "--bounding-set=-net_admin", Executable.Path, "run", "--config", machine.Folder.Configuration);
+
+        AssertRefused(machine, run, "CAP_NET_ADMIN");
+    }
+
+    [Fact]
+    public async Task Run_MetricsPortIsInUse_SaysSoInOneLine()
+    {
+        await using var machine = new Machine();
+        using var other = machine.Network.Node.Run(() =>
+        {
+            var listener = new TcpListener(IPAddress.Loopback, 0);
+            listener.Start();
+            return listener;
+        });
+
+        var run = await machine.RunAsync("run", "--set", $"metrics.listen={other.LocalEndpoint}");
+
+        AssertRefused(machine, run, $"{other.LocalEndpoint} is in use");
+        Assert.DoesNotContain("   at ", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("status")]
+    [InlineData("wait")]
+    [InlineData("cleanup")]
+    public async Task Command_SocketOfAnotherUser_SaysSo(string command)
+    {
+        await using var machine = new Machine();
+        File.SetUnixFileMode(machine.Folder.FullPath, (UnixFileMode)0b111_111_111);
+        await machine.StartAgentAsync();
+
+        var result = await Executable.RunProgramAsync(
+            machine.Network.Node, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", Executable.Path, command, "--config", machine.Folder.Configuration);
+
+        Assert.Equal(2, result.ExitCode);
+        Assert.Contains(machine.Folder.Socket, Assert.Single(result.Error.Trim().Split('\n')), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -271,11 +271,32 @@ public sealed class FileSourceTests : IDisposable
         for (var i = 0; i < 3; i++)
         {
             Directory.Delete(path, recursive: true);
-            await watch.UntilNamesAsync();
+            await watch.UntilAsync("a problem", () => watch.Problems.Count == 1);
             Directory.CreateDirectory(path);
             File.WriteAllText(Path.Combine(path, "a.yaml"), TempFolder.Policy("two"));
             await watch.UntilNamesAsync("two");
+            await watch.UntilAsync("no problems", () => watch.Problems.Count == 0);
         }
+    }
+
+    [Fact]
+    public async Task Folder_MovedAway_KeepsTheObjectsAndIsReportedUntilItIsBack()
+    {
+        var path = _folder["m"];
+        Directory.CreateDirectory(path);
+        File.WriteAllText(Path.Combine(path, "a.yaml"), TempFolder.Policy("one"));
+        await using var watch = await Watch.StartAsync(path);
+
+        Directory.Move(path, _folder["elsewhere"]);
+        await watch.UntilAsync("a problem", () => watch.Problems.Count == 1);
+        Assert.Contains("stays", watch.Problems[0].Message, StringComparison.Ordinal);
+        Assert.Equal(["one"], watch.Names);
+
+        File.WriteAllText(_folder["elsewhere/b.yaml"], TempFolder.Policy("two"));
+        File.Delete(_folder["elsewhere/a.yaml"]);
+        Directory.Move(_folder["elsewhere"], path);
+        await watch.UntilNamesAsync("two");
+        await watch.UntilAsync("no problems", () => watch.Problems.Count == 0);
     }
 
     [Fact]

@@ -6,6 +6,8 @@ namespace Portcullis.Datapath.Ebpf.Native;
 /// <summary>An embedded object file: opened, sized, loaded; then its programs and maps by name.</summary>
 internal sealed unsafe class BpfObject : IDisposable
 {
+    public const string NeededPrivileges = "needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
+
     private const int LogSize = 1 << 20;
 
     private readonly BpfObjectHandle _handle;
@@ -151,7 +153,7 @@ internal sealed unsafe class BpfObject : IDisposable
     {
         if (errno == LibC.EPERM)
         {
-            throw new FeatureNotSupportedException("eBPF", "needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
+            throw new FeatureNotSupportedException("eBPF", NeededPrivileges);
         }
 
         for (var i = 0; i < programs.Count; i++)

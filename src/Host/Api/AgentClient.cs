@@ -22,6 +22,7 @@ internal sealed class AgentClient : IDisposable
     }
 
     /// <summary>Whether an agent answers at a socket.</summary>
+    /// <exception cref="CommandException">The socket is there, but not for this user.</exception>
     public static bool IsRunning(string socket)
     {
         using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -30,9 +31,9 @@ internal sealed class AgentClient : IDisposable
             probe.Connect(new UnixDomainSocketEndPoint(socket));
             return true;
         }
-        catch (SocketException exception) when (IsAbsent(exception))
+        catch (SocketException exception)
         {
-            return false;
+            return IsAbsent(exception) ? false : throw Unusable(socket, exception);
         }
     }
 
@@ -71,11 +72,11 @@ internal sealed class AgentClient : IDisposable
         }
         catch (HttpRequestException exception) when (exception.InnerException is SocketException socket)
         {
-            throw new CommandException(
-                ExitCode.Usage,
-                [IsAbsent(socket)
-                    ? $"no agent answers at {_socket}: start one with 'portcullis run' or name its socket with --set api.socket=PATH"
-                    : $"agent socket {_socket}: {socket.Message}"]);
+            throw IsAbsent(socket)
+                ? new CommandException(
+                    ExitCode.Usage,
+                    [$"no agent answers at {_socket}: start one with 'portcullis run' or name its socket with --set api.socket=PATH"])
+                : Unusable(_socket, socket);
         }
         catch (HttpRequestException exception)
         {
@@ -111,6 +112,9 @@ internal sealed class AgentClient : IDisposable
             throw;
         }
     }
+
+    private static CommandException Unusable(string socket, SocketException exception) =>
+        new(ExitCode.Usage, [$"agent socket {socket}: {exception.Message}: run as the user the agent runs as, or set api.socket"]);
 
     private static bool IsAbsent(SocketException exception) =>
         exception.SocketErrorCode is SocketError.ConnectionRefused or SocketError.AddressNotAvailable;

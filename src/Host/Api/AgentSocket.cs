@@ -55,5 +55,9 @@ internal static class AgentSocket
                 ? throw new CommandException(ExitCode.Usage, [$"{path} is not a socket: remove it or set api.socket"])
                 : false;
         }
+        catch (SocketException exception)
+        {
+            throw new CommandException(ExitCode.Usage, [$"socket {path} cannot be used: {exception.Message}: run as root or set api.socket"]);
+        }
     }
 }

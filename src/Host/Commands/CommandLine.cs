@@ -61,6 +61,17 @@ internal static class CommandLine
 
             return exception.Code;
         }
+        catch (OperationCanceledException)
+        {
+            await error.WriteLineAsync("portcullis: interrupted");
+            return ExitCode.Failure;
+        }
+        catch (Exception exception)
+        {
+            // A defect: whoever reports it needs the whole of it, and scripts the exit code.
+            await error.WriteLineAsync($"portcullis: unexpected failure, please report it: {exception}");
+            return ExitCode.Failure;
+        }
     }
 
     /// <summary>Reads the configuration that a command line and the environment give.</summary>

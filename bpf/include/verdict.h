@@ -45,10 +45,12 @@ static __always_inline __u32 pc_verdict(__u32 row, __u32 class, __u32 key)
 
 	if (class > 0xffff)
 		return 0;
+	/* Else clang drops the mask below, which the verifier needs: kernels forget that a copy was in bounds. */
+	barrier_var(class);
 	rows = bpf_map_lookup_elem(&pc_rows, &zero);
 	if (!rows)
 		return 0;
-	page = *(volatile __u32 *)&rows[row & pc_constants.row_mask].page[class >> 8];
+	page = *(volatile __u32 *)&rows[row & pc_constants.row_mask].page[class >> 8 & 0xff];
 	p = bpf_map_lookup_elem(&pc_pages, &page);
 	if (!p)
 		return 0;

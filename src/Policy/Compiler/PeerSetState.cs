@@ -122,6 +122,18 @@ internal sealed class ComputedPeerSet(int id) : PeerSetState(id)
         return false;
     }
 
+    /// <summary>Lets a prefix enter or leave; whether that changed anything.</summary>
+    public bool Change(IpPrefix prefix, bool added)
+    {
+        var changed = added ? _prefixes.Add(prefix) : _prefixes.Remove(prefix);
+        if (changed)
+        {
+            Log(prefix, added);
+        }
+
+        return changed;
+    }
+
     /// <summary>Makes these its prefixes; whether that changed anything.</summary>
     public bool Become(IEnumerable<IpPrefix> prefixes)
     {
@@ -148,4 +160,19 @@ internal sealed class ComputedPeerSet(int id) : PeerSetState(id)
         _prefixes = next;
         return changed;
     }
+}
+
+/// <summary>Cluster IPs that one rule set decides in one way at one port. Who is in it is known there and not stored.</summary>
+internal sealed class ServicePeerSet(int id, ServiceGroupSpec group) : PeerSetState(id)
+{
+    public override string Description => $"{Group}";
+
+    public ServiceGroupSpec Group { get; } = group;
+
+    /// <summary>The number of cluster IPs in it.</summary>
+    public int Count { get; set; }
+
+    public override ImmutableArray<IpPrefix> Prefixes => Group.Owner.PrefixesOf(this);
+
+    public override bool Contains(IpAddress address) => Prefixes.Contains(IpPrefix.Host(address));
 }

@@ -38,17 +38,20 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
         return peers;
     }
 
-    /// <summary>The set that selects this, with these as its prefixes; the caller counts its reference.</summary>
-    public PeerSetState Get(ServiceGroupSpec spec, IEnumerable<IpPrefix> prefixes)
+    /// <summary>The set of a group of Services; the next <see cref="Sweep"/> takes it unless a rule set refers to it by then.</summary>
+    public ServicePeerSet Get(ServiceGroupSpec spec)
     {
-        var peers = (ComputedPeerSet)Get(spec);
-        if (peers.Become(prefixes))
+        var peers = (ServicePeerSet)Get((PeerSpec)spec);
+        if (peers.References == 0)
         {
-            changes.PeerSetChanged(peers);
+            _unusedSets.Add(peers);
         }
 
         return peers;
     }
+
+    /// <summary>Notes that a cluster IP entered or left a group of Services.</summary>
+    public void MemberChanged(ServicePeerSet peers, IpAddress clusterIp, bool added) => changes.MemberChanged(peers, clusterIp, added);
 
     /// <summary>The set with this number.</summary>
     public PeerSetState Find(PeerSetId id) => changes.PeerSetsById[id.Value];
@@ -74,27 +77,37 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
         return group;
     }
 
-    /// <summary>Recomputes the set of every cluster IP.</summary>
-    public void ClusterIpsChanged()
+    /// <summary>Brings the set of every cluster IP up to date.</summary>
+    public void ClusterIpsChanged(List<(IpAddress Address, bool Added)> clusterIps)
     {
-        if (_sets.GetValueOrDefault(new ClusterIpsSpec()) is ComputedPeerSet peers && peers.Become(Compute(peers.Spec!)))
+        if (_sets.GetValueOrDefault(new ClusterIpsSpec()) is not ComputedPeerSet peers)
         {
-            changes.PeerSetChanged(peers);
+            return;
+        }
+
+        foreach (var (address, added) in clusterIps)
+        {
+            if (peers.Change(IpPrefix.Host(address), added))
+            {
+                changes.PeerSetChanged(peers);
+            }
         }
     }
 
-    /// <summary>Recomputes what depends on nodes.</summary>
-    public void NodesChanged()
+    /// <summary>Recomputes what depends on nodes; true when that changed some set.</summary>
+    public bool NodesChanged()
     {
+        var changed = false;
         foreach (var (spec, peers) in _sets)
         {
             switch (spec)
             {
                 case PodSpec { HiddenNode: { } node }:
-                    Hide((PodPeerSet)peers, nodes.AddressesOf(node));
+                    changed |= Hide((PodPeerSet)peers, nodes.AddressesOf(node));
                     break;
                 case NodesSpec or OwnNodeSpec when ((ComputedPeerSet)peers).Become(Compute(spec)):
                     changes.PeerSetChanged(peers);
+                    changed = true;
                     break;
             }
         }
@@ -104,9 +117,11 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
             group.Hidden = HiddenBy(group.Key.HiddenNode);
             foreach (var peers in group.PeerSets.Cast<PodPeerSet>())
             {
-                Hide(peers, group.Hidden);
+                changed |= Hide(peers, group.Hidden);
             }
         }
+
+        return changed;
     }
 
     /// <summary>Gives a rule set's references back, for <see cref="Sweep"/> to find what nothing refers to.</summary>
@@ -188,6 +203,11 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
             return peers;
         }
 
+        if (spec is ServiceGroupSpec services)
+        {
+            return new ServicePeerSet(id, services) { Spec = spec };
+        }
+
         var computed = new ComputedPeerSet(id) { Spec = spec };
         computed.Become(Compute(spec));
         return computed;
@@ -200,7 +220,6 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
             .SelectMany(node => node.Addresses).Select(IpPrefix.Host),
         OwnNodeSpec { Outside: false } own => nodes.AddressesOf(own.Node).Select(IpPrefix.Host),
         ClusterIpsSpec => services.ClusterIps.Select(IpPrefix.Host),
-        ServiceGroupSpec => [],
         OwnNodeSpec own => Outside(nodes.AddressesOf(own.Node)),
         _ => throw new ArgumentException($"{spec} is not computed.", nameof(spec)),
     };
@@ -213,18 +232,22 @@ internal sealed class PeerSetTable(PodInventory inventory, NodeBook nodes, Servi
 
     private ImmutableHashSet<IpAddress> HiddenBy(string? node) => node is null ? [] : nodes.AddressesOf(node);
 
-    private void Hide(PodPeerSet peers, ImmutableHashSet<IpAddress> hidden)
+    private bool Hide(PodPeerSet peers, ImmutableHashSet<IpAddress> hidden)
     {
-        var before = peers.Hidden;
+        var (before, changed) = (peers.Hidden, false);
         peers.Hidden = hidden;
         foreach (var address in before.Except(hidden).Where(peers.Pods.Contains))
         {
             changes.MemberChanged(peers, address, added: true);
+            changed = true;
         }
 
         foreach (var address in hidden.Except(before).Where(peers.Pods.Contains))
         {
             changes.MemberChanged(peers, address, added: false);
+            changed = true;
         }
+
+        return changed;
     }
 }

@@ -58,7 +58,7 @@ internal sealed record ClusterIpsSpec : PeerSpec
 }
 
 /// <summary>The cluster IPs one rule set decides in one way at one port.</summary>
-internal sealed record ServiceGroupSpec(RuleSetEntry Owner, bool IsAudit, IpProtocol Protocol, ushort Port, ServiceOutcome Outcome) : PeerSpec
+internal sealed record ServiceGroupSpec(ServiceTier Owner, IpProtocol Protocol, ushort Port, ServiceOutcome Outcome) : PeerSpec
 {
     public override string ToString() => $"Services at {Port}/{Protocol}";
 }

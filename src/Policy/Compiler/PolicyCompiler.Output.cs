@@ -129,38 +129,35 @@ public sealed partial class PolicyCompiler
     }
 
     /// <summary>Decides Services again where something that decides them changed. Rule sets built in this flush have decided already.</summary>
-    private void DecideServices(HashSet<Frontend> frontends)
+    private void DecideServices(bool isNodeSetChanged)
     {
-        var isAll = _nodesChanged || _services.ClusterIpsChanged;
-        if (_services.ClusterIpsChanged)
-        {
-            _services.ClusterIpsChanged = false;
-            _peerSets.ClusterIpsChanged();
-        }
-
-        if (!isAll && frontends.Count == 0)
+        // With the first cluster IP rule sets start to decide Services, and with the last they stop.
+        var isAll = isNodeSetChanged || _hasClusterIps != _services.ClusterIps.Count > 0;
+        _hasClusterIps = _services.ClusterIps.Count > 0;
+        if (!isAll && _changes.Frontends.Count == 0)
         {
             return;
         }
 
         foreach (var entry in _ruleSets.All)
         {
-            if (entry.Key.Direction == Direction.Egress && Decide(entry, isAll, frontends))
+            if (entry.Key.Direction == Direction.Egress && Decide(entry, isAll) && _ruleSets.Compose(entry))
             {
                 Publish(entry);
             }
         }
     }
 
-    private bool Decide(RuleSetEntry entry, bool isAll, HashSet<Frontend> frontends)
+    private bool Decide(RuleSetEntry entry, bool isAll)
     {
-        if (!isAll)
+        // Frontends that are gone are among the changed ones only.
+        var isOther = _ruleSets.Decide(entry, _changes.Frontends);
+        if (isAll)
         {
-            return _ruleSets.Decide(entry, frontends);
+            _ruleSets.DecideServices(entry);
         }
 
-        _ruleSets.DecideServices(entry);
-        return _ruleSets.Compose(entry);
+        return isOther || isAll;
     }
 
     private ChangeSet Collect(long revision)

@@ -26,6 +26,7 @@ public sealed partial class PolicyCompiler
     private readonly List<RuleSetEntry> _unknownInterface = [];
     private int _endpointCount;
     private bool _nodesChanged;
+    private bool _hasClusterIps;
 
     /// <summary>Creates a compiler that knows of nothing yet.</summary>
     public PolicyCompiler(PolicyOptions options)
@@ -97,10 +98,10 @@ public sealed partial class PolicyCompiler
         }
 
         _services.Update();
-        if (_nodesChanged)
-        {
-            _peerSets.NodesChanged();
-        }
+        _peerSets.ClusterIpsChanged(_services.ClusterIpChanges);
+        _services.ClusterIpChanges.Clear();
+        var isNodeSetChanged = _nodesChanged && _peerSets.NodesChanged();
+        _nodesChanged = false;
 
         foreach (var pod in _changes.Endpoints)
         {
@@ -108,8 +109,7 @@ public sealed partial class PolicyCompiler
             ChooseRules(pod);
         }
 
-        DecideServices(_changes.Frontends);
-        _nodesChanged = false;
+        DecideServices(isNodeSetChanged);
         return Collect(revision);
     }
 

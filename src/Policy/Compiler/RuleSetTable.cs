@@ -59,12 +59,12 @@ internal sealed class RuleSetTable(PeerSetTable peerSets, ServiceTable services,
         return entry;
     }
 
-    /// <summary>Decides frontends again; true when that gave other rules.</summary>
+    /// <summary>Decides frontends again; true when the rule set has to be put together again.</summary>
     public bool Decide(RuleSetEntry entry, IReadOnlyCollection<Frontend> frontends)
     {
         var changed = entry.Services?.Decide(frontends) ?? false;
         changed |= entry.AuditServices?.Decide(frontends) ?? false;
-        return changed && Compose(entry);
+        return changed;
     }
 
     /// <summary>Forgets rule sets without users.</summary>
@@ -131,16 +131,27 @@ internal sealed class RuleSetTable(PeerSetTable peerSets, ServiceTable services,
     /// <summary>Starts or stops deciding Services, as there are any, and decides all of them.</summary>
     public void DecideServices(RuleSetEntry entry)
     {
-        entry.Services = entry.AuditServices = null;
         if (entry.Key.Direction == Direction.Ingress || entry.IsPermanent || services.ClusterIps.Count == 0)
         {
+            entry.Services = entry.AuditServices = null;
             return;
         }
 
-        entry.Services = entry.BaseTiers.IsEmpty ? null : new ServiceTier(peerSets, entry, false, entry.BaseTiers);
-        entry.AuditServices = entry.BaseAudit is { IsEmpty: false } audit ? new ServiceTier(peerSets, entry, true, audit) : null;
-        entry.Services?.Decide(services.Frontends);
-        entry.AuditServices?.Decide(services.Frontends);
+        entry.Services = DecideAll(entry.Services, entry.BaseTiers);
+        entry.AuditServices = DecideAll(entry.AuditServices, entry.BaseAudit ?? []);
+
+        ServiceTier? DecideAll(ServiceTier? tier, EquatableArray<RuleTier> tiers)
+        {
+            if (tiers.IsEmpty)
+            {
+                return null;
+            }
+
+            tier ??= new ServiceTier(peerSets, entry.Key.Self) { Tiers = tiers };
+            tier.Tiers = tiers;
+            tier.Decide(services.Frontends);
+            return tier;
+        }
     }
 
     /// <summary>Puts the rule set together; true when it is another than before.</summary>

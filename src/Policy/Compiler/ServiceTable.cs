@@ -18,8 +18,8 @@ internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
     /// <summary>Every cluster IP.</summary>
     public IReadOnlyCollection<IpAddress> ClusterIps => _clusterIps.Keys;
 
-    /// <summary>Whether the set of cluster IPs changed since this was last cleared.</summary>
-    public bool ClusterIpsChanged { get; set; }
+    /// <summary>How the set of cluster IPs changed since this was last cleared, in order.</summary>
+    public List<(IpAddress Address, bool Added)> ClusterIpChanges { get; } = [];
 
     /// <summary>Every frontend.</summary>
     public Dictionary<FrontendKey, Frontend>.ValueCollection Frontends => _frontends.Values;
@@ -93,7 +93,10 @@ internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
         {
             ref var count = ref CollectionsMarshal.GetValueRefOrAddDefault(_clusterIps, address, out var exists);
             count++;
-            ClusterIpsChanged |= !exists;
+            if (!exists)
+            {
+                ClusterIpChanges.Add((address, true));
+            }
         }
 
         foreach (var key in FrontendsOf(service))
@@ -137,7 +140,7 @@ internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
             if (--CollectionsMarshal.GetValueRefOrNullRef(_clusterIps, address) == 0)
             {
                 _clusterIps.Remove(address);
-                ClusterIpsChanged = true;
+                ClusterIpChanges.Add((address, false));
             }
         }
 

@@ -16,53 +16,86 @@ internal readonly record struct ServiceOutcome(RuleAction Action, RuleReference 
 
 /// <summary>Decides cluster IPs by their backends and keeps the outcome, so that a change of one backend costs one decision.</summary>
 /// <param name="table">Where the peer sets are.</param>
-/// <param name="owner">The rule set this is a part of.</param>
-/// <param name="isAudit">Whether it is the part that is only reported.</param>
-/// <param name="tiers">The tiers that decide the backends.</param>
-internal sealed class ServiceTier(PeerSetTable table, RuleSetEntry owner, bool isAudit, EquatableArray<RuleTier> tiers)
+/// <param name="self">Where the endpoints are behind a cluster IP themselves.</param>
+internal sealed class ServiceTier(PeerSetTable table, EquatableArray<SelfBackend> self)
 {
     private static readonly RuleReference ServiceReference = new(RuleOrigin.Portcullis, new NamespacedName(string.Empty, "service"), null);
 
-    private readonly Dictionary<FrontendKey, ServiceOutcome> _outcomes = [];
+    private readonly Dictionary<Frontend, ServicePeerSet> _groupOf = [];
 
-    /// <summary>Decides frontends anew; true when some outcome is another.</summary>
+    // Those with a cluster IP in them.
+    private readonly HashSet<ServicePeerSet> _groups = [];
+
+    /// <summary>The tiers that decide the backends. After they changed every frontend is to be decided again.</summary>
+    public required EquatableArray<RuleTier> Tiers { get; set; }
+
+    /// <summary>Decides frontends anew; true when that takes other rules than before, not only other cluster IPs in them.</summary>
     public bool Decide(IEnumerable<Frontend> frontends)
     {
         var changed = false;
         foreach (var frontend in frontends)
         {
-            if (frontend.Backends.IsEmpty)
+            var before = _groupOf.GetValueOrDefault(frontend);
+            var after = frontend.Backends.IsEmpty ? null : GroupFor(frontend.Key, Decide(frontend));
+            if (before != after)
             {
-                changed |= _outcomes.Remove(frontend.Key);
-                continue;
+                changed |= before is not null && Leave(before, frontend);
+                changed |= after is not null && Enter(after, frontend);
             }
-
-            var outcome = Decide(frontend);
-            changed |= !_outcomes.TryGetValue(frontend.Key, out var before) || before != outcome;
-            _outcomes[frontend.Key] = outcome;
         }
 
         return changed;
     }
 
+    /// <summary>The cluster IPs in a group, as prefixes.</summary>
+    public ImmutableArray<IpPrefix> PrefixesOf(ServicePeerSet group) =>
+        [.. _groupOf.Where(entry => entry.Value == group).Select(entry => IpPrefix.Host(entry.Key.Key.Address))];
+
     /// <summary>The tiers with this one in front; adds the peer sets it names.</summary>
     public EquatableArray<RuleTier> Compose(HashSet<PeerSetState> used)
     {
         var rules = new List<Rule>();
-        var groups = _outcomes.GroupBy(entry => new ServiceGroupSpec(owner, isAudit, entry.Key.Protocol, entry.Key.Port, entry.Value))
-            .OrderBy(group => (group.Key.Protocol, group.Key.Port))
-            .ThenBy(group => group.Key.Outcome.Action)
-            .ThenBy(group => $"{group.Key.Outcome.Reference}", StringComparer.Ordinal);
-        foreach (var group in groups)
+        var groups = _groups
+            .OrderBy(peers => (peers.Group.Protocol, peers.Group.Port))
+            .ThenBy(peers => peers.Group.Outcome.Action)
+            .ThenBy(peers => $"{peers.Group.Outcome.Reference}", StringComparer.Ordinal);
+        foreach (var peers in groups)
         {
-            var spec = group.Key;
-            var peers = table.Get(spec, group.Select(entry => IpPrefix.Host(entry.Key.Address)));
+            var (_, protocol, port, (action, reference)) = peers.Group;
             used.Add(peers);
-            rules.Add(new Rule(spec.Outcome.Action, [peers.Id], [new PortRange(spec.Protocol, spec.Port, spec.Port)], spec.Outcome.Reference));
+            rules.Add(new Rule(action, [peers.Id], [new PortRange(protocol, port, port)], reference));
         }
 
         AddWithoutBackends(rules, used);
-        return [new RuleTier(RuleTierKind.Service, rules.ToEquatableArray()), .. tiers];
+        return [new RuleTier(RuleTierKind.Service, rules.ToEquatableArray()), .. Tiers];
+    }
+
+    private ServicePeerSet GroupFor(FrontendKey key, ServiceOutcome outcome)
+    {
+        var spec = new ServiceGroupSpec(this, key.Protocol, key.Port, outcome);
+        foreach (var group in _groups)
+        {
+            if (group.Group == spec)
+            {
+                return group;
+            }
+        }
+
+        return table.Get(spec);
+    }
+
+    private bool Leave(ServicePeerSet group, Frontend frontend)
+    {
+        _groupOf.Remove(frontend);
+        table.MemberChanged(group, frontend.Key.Address, added: false);
+        return --group.Count == 0 && _groups.Remove(group);
+    }
+
+    private bool Enter(ServicePeerSet group, Frontend frontend)
+    {
+        _groupOf.Add(frontend, group);
+        table.MemberChanged(group, frontend.Key.Address, added: true);
+        return ++group.Count == 1 && _groups.Add(group);
     }
 
     /// <summary>With nothing behind it, only rules that name no peers can mean a cluster IP.</summary>
@@ -71,7 +104,7 @@ internal sealed class ServiceTier(PeerSetTable table, RuleSetEntry owner, bool i
         var clusterIps = table.Get(new ClusterIpsSpec());
         used.Add(clusterIps);
         EquatableArray<PeerSetId> peers = [clusterIps.Id];
-        foreach (var tier in tiers)
+        foreach (var tier in Tiers)
         {
             rules.AddRange(tier.Rules.Where(IsForEveryone).Select(rule => rule with { Peers = peers }));
             if (tier.Isolation is { } isolation)
@@ -102,10 +135,10 @@ internal sealed class ServiceTier(PeerSetTable table, RuleSetEntry owner, bool i
             denied ??= reference;
         }
 
-        foreach (var self in owner.Key.Self)
+        foreach (var own in self)
         {
-            if (self.Frontend == frontend.Key
-                && (self.Address == default || Decide(self.Address, frontend.Key.Protocol, self.Port, isSelf: true).Allowed))
+            if (own.Frontend == frontend.Key
+                && (own.Address == default || Decide(own.Address, frontend.Key.Protocol, own.Port, isSelf: true).Allowed))
             {
                 return new ServiceOutcome(RuleAction.Accept, ServiceReference);
             }
@@ -116,7 +149,7 @@ internal sealed class ServiceTier(PeerSetTable table, RuleSetEntry owner, bool i
 
     private (bool Allowed, RuleReference? Reference) Decide(IpAddress address, IpProtocol protocol, ushort port, bool isSelf)
     {
-        foreach (var tier in tiers)
+        foreach (var tier in Tiers)
         {
             var isPassed = false;
             foreach (var rule in tier.Rules)

@@ -59,6 +59,14 @@ public class ClusterNetworkPolicyReaderTests
         Assert.Null(egress.Defect);
     }
 
+    [Fact]
+    public void Policy_WithErrorsInFieldsAndRules_HasAFindingForEach()
+    {
+        var read = Reading.Of(Reading.ClusterPolicy("tier: Admins\npriority: 1\nsubject: { namespaces: {} }\ningress: [ { action: Allow, from: [] } ]"));
+
+        Assert.Equal([5, 8, 8], read.Findings.Select(finding => finding.Position.Line));
+    }
+
     [Theory]
     [InlineData("tier: Admin\nsubject: { namespaces: {} }", "spec.priority: required")]
     [InlineData("priority: 1\nsubject: { namespaces: {} }", "spec.tier: required")]

@@ -200,10 +200,20 @@ public class ManifestReaderTests
     }
 
     [Theory]
+    [InlineData("y")]
+    [InlineData("n")]
+    public void Scalar_OfOneLetter_IsAString(string scalar)
+    {
+        var pod = Reading.Clean<Workload>($"apiVersion: v1\nkind: Pod\nmetadata: {{ name: {scalar}, namespace: {scalar} }}");
+
+        Assert.Equal(new NamespacedName(scalar, scalar), pod.Key.NamespacedName);
+    }
+
+    [Theory]
     [InlineData("true")]
     [InlineData("Yes")]
     [InlineData("off")]
-    [InlineData("n")]
+    [InlineData("no")]
     [InlineData("1")]
     [InlineData("1.10")]
     [InlineData("12e4")]

@@ -1,3 +1,5 @@
+using Portcullis.Resources;
+
 namespace Portcullis.Policy.Manifests;
 
 public class PolicyLintTests
@@ -24,7 +26,9 @@ public class PolicyLintTests
 
     [Theory]
     [InlineData("prod", "podSelector: { matchLabels: { app: web } }, ingress: [ { from: [ { podSelector: {} } ], ports: [ { port: http } ] } ]", "")]
-    [InlineData("prod", "podSelector: { matchLabels: { app: wep } }", "spec.podSelector: selects no pod")]
+    [InlineData("prod", "podSelector: { matchLabels: { app: wep } }", "spec.podSelector: selects no pod; no pod has app=wep; did you mean web?")]
+    [InlineData("prod", "podSelector: { matchLabels: { apps: web } }", "spec.podSelector: selects no pod; no pod has a label apps; did you mean app?")]
+    [InlineData("prod", "podSelector: { matchLabels: { app: db } }", "spec.podSelector: selects no pod")]
     [InlineData("data", "podSelector: { matchLabels: { app: host } }", "spec.podSelector: selects no pod")]
     [InlineData("prd", "podSelector: {}", "metadata.namespace: no other object is in namespace prd; did you mean prod?")]
     [InlineData("prod", "ingress: [ {}, { from: [ { ipBlock: { cidr: 10.0.0.0/8 } }, { podSelector: { matchLabels: { app: db } } } ] } ]", "spec.ingress[1].from[1]: selects no pod")]
@@ -54,6 +58,15 @@ public class PolicyLintTests
 
     [Fact]
     public void NetworkPolicy_WithoutAnyWorkload_IsNotJudged() => Assert.Empty(Lint(Reading.Policy("podSelector: { matchLabels: { app: x } }")));
+
+    [Fact]
+    public void NetworkPolicy_OfANamespaceThatIsNotThere_IsAWarningWithoutWorkloads()
+    {
+        var finding = Assert.Single(Lint("apiVersion: v1\nkind: Namespace\nmetadata: { name: prod }\n---\n"
+            + "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: { name: x, namespace: prd }\nspec: { podSelector: {} }"));
+
+        Assert.Equal("metadata.namespace: no other object is in namespace prd; did you mean prod?", finding.Message);
+    }
 
     [Theory]
     [InlineData("subject: { namespaces: { matchLabels: { a: b } } }", "spec.subject: selects no pod")]
@@ -112,6 +125,25 @@ public class PolicyLintTests
             Assert.Equal(2, set.Findings.Length);
             Assert.Contains(set.Findings, finding => finding.Position.File!.EndsWith("none.yaml", StringComparison.Ordinal));
             Assert.Contains(set.Findings, finding => finding.Position.File == extra && finding.Message.StartsWith("given twice", StringComparison.Ordinal));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public void Set_WithADevice_ReportsItAndDoesNotReadIt()
+    {
+        var folder = Directory.CreateTempSubdirectory("pclint-");
+        try
+        {
+            var device = Path.Combine(folder.FullName, "zero.yaml");
+            File.CreateSymbolicLink(device, "/dev/zero");
+
+            var finding = Assert.Single(ManifestSet.Load([folder.FullName]).Findings);
+
+            Assert.Equal(new Finding(FindingSeverity.Error, new SourcePosition(device, 0), "", "is no regular file; name a file or a folder"), finding);
         }
         finally
         {

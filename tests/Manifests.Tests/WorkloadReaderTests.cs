@@ -55,6 +55,11 @@ public class WorkloadReaderTests
     }
 
     [Theory]
+    [InlineData("apiVersion: v1\nkind: Pod\nmetadata: { name: p }\nspec: { containers: [ { ports: [ { containerPort: 0 } ] } ] }\nstatus: { phase: Done, podIP: x }")]
+    [InlineData("apiVersion: portcullis.dev/v1alpha1\nkind: Workload\nmetadata: { name: p }\nspec: { side: inside, addresses: [ x ], ports: [ { port: 0 } ] }")]
+    public void Workload_WithSeveralErrors_HasAFindingForEach(string text) => Assert.Equal(3, Reading.Of(text).Findings.Length);
+
+    [Theory]
     [InlineData("status: { phase: Succeeded }", true, true)]
     [InlineData("status: { phase: Failed }", true, true)]
     [InlineData("status: { phase: Pending }", false, true)]
@@ -98,10 +103,10 @@ public class WorkloadReaderTests
     [Fact]
     public void Pod_WithBadLabels_KeepsThemAsText()
     {
-        var read = Reading.Of("apiVersion: v1\nkind: Pod\nmetadata: { name: p, labels: { a: 1, b: y, c: \"x x\", d: [] } }");
+        var read = Reading.Of("apiVersion: v1\nkind: Pod\nmetadata: { name: p, labels: { a: 1, b: yes, c: \"x x\", d: [] } }");
 
         Assert.Equal(4, read.Findings.Count(finding => finding.Severity == FindingSeverity.Error));
-        Assert.Equal(LabelSet.Of(("a", "1"), ("b", "y"), ("c", "x x"), ("d", "")), Assert.IsType<Workload>(read.Resources[0]).Labels);
+        Assert.Equal(LabelSet.Of(("a", "1"), ("b", "yes"), ("c", "x x"), ("d", "")), Assert.IsType<Workload>(read.Resources[0]).Labels);
     }
 
     [Theory]

@@ -34,7 +34,7 @@ internal static class Judgement
     public static ExplainDto Explain(World world, PolicyOptions options, string from, string to, Probe probe)
     {
         var explainer = new Explainer(new PolicyEvaluator(world, options), options);
-        var explanation = explainer.Explain(Find(explainer, "--from", from), Find(explainer, "--to", to), probe)
+        var explanation = explainer.Explain(Find(explainer, "--from", from, to), Find(explainer, "--to", to, from), probe)
             ?? throw new CommandException(ExitCode.Usage, [$"{from} and {to} have no address of the same family"]);
         return new ExplainDto(
             explanation.Allowed,
@@ -47,8 +47,8 @@ internal static class Judgement
             Describe(explanation.Ingress));
     }
 
-    private static Party Find(Explainer explainer, string option, string reference) =>
-        explainer.TryFind(reference, out var party, out var problem)
+    private static Party Find(Explainer explainer, string option, string reference, string opposite) =>
+        explainer.TryFind(reference, opposite, out var party, out var problem)
             ? party!
             : throw new CommandException(ExitCode.Usage, [$"{option} {reference}: {problem}"]);
 

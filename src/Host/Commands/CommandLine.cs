@@ -56,7 +56,7 @@ internal static class CommandLine
         {
             foreach (var line in exception.Lines)
             {
-                await error.WriteLineAsync($"portcullis: {line}");
+                await error.WriteLineAsync($"portcullis: {line.ReplaceLineEndings(" ")}");
             }
 
             return exception.Code;

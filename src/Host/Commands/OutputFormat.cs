@@ -25,6 +25,7 @@ internal static class Output
             Description = "text for people, json for scripts",
             HelpName = "text|json",
         };
+        option.AcceptOnlyFromAmong("text", "json");
         return option;
     }
 

@@ -24,12 +24,13 @@ public sealed class Explainer(PolicyEvaluator evaluator, PolicyOptions options)
 {
     /// <summary>Finds what a user means by <c>namespace/name</c>, an address, or <c>node</c>.</summary>
     /// <param name="reference">The text.</param>
+    /// <param name="opposite">What the other end is called: <c>node</c> is this node or, where nothing is known of it, that end's own.</param>
     /// <param name="party">What it means; null when it means nothing here.</param>
     /// <param name="problem">One line: why it means nothing; null when it does.</param>
-    public bool TryFind(string reference, out Party? party, out string? problem)
+    public bool TryFind(string reference, string opposite, out Party? party, out string? problem)
     {
         ArgumentNullException.ThrowIfNull(reference);
-        (party, problem) = Find(reference);
+        (party, problem) = Find(reference, opposite);
         return party is not null;
     }
 
@@ -48,7 +49,7 @@ public sealed class Explainer(PolicyEvaluator evaluator, PolicyOptions options)
         return all.Find(explanation => !explanation.Allowed) ?? all.FirstOrDefault();
     }
 
-    private (Party? Party, string? Problem) Find(string reference)
+    private (Party? Party, string? Problem) Find(string reference, string opposite)
     {
         if (IpAddress.TryParse(reference, out var address))
         {
@@ -57,23 +58,26 @@ public sealed class Explainer(PolicyEvaluator evaluator, PolicyOptions options)
 
         if (reference == "node")
         {
-            var node = options.NodeName is { } own ? evaluator.World.FindNode(own) : null;
-            var addresses = Matrix.FirstOfEach([.. node?.Addresses ?? [], .. options.NodeAddresses]);
+            var addresses = Matrix.FirstOfEach([.. AddressesOfNode(options.NodeName), .. options.NodeAddresses]);
+            addresses = addresses.IsEmpty ? Matrix.FirstOfEach(AddressesOfNode(FindWorkload(opposite)?.NodeName)) : addresses;
             return addresses.IsEmpty
                 ? (null, $"node {options.NodeName} has no address; give a Node object with one, or set node.addresses")
                 : (new Party(reference, addresses), null);
         }
 
-        var slash = reference.IndexOf('/', StringComparison.Ordinal);
-        if (slash < 0)
+        if (!reference.Contains('/', StringComparison.Ordinal))
         {
             return (null, $"'{reference}' is not namespace/name, an address or 'node'");
         }
 
-        var name = new NamespacedName(reference[..slash], reference[(slash + 1)..]);
-        var workload = evaluator.World.Workloads.FirstOrDefault(workload => workload.Key.NamespacedName == name);
-        return workload is null ? (null, $"there is no pod {name}; check namespace and name") : Find(workload);
+        return FindWorkload(reference) is { } workload ? Find(workload) : (null, $"there is no pod {reference}; check namespace and name");
     }
+
+    private Workload? FindWorkload(string reference) =>
+        evaluator.World.Workloads.FirstOrDefault(workload => $"{workload.Key.NamespacedName}" == reference)
+        ?? (IpAddress.TryParse(reference, out var address) ? evaluator.OwnerOf(address) : null);
+
+    private EquatableArray<IpAddress> AddressesOfNode(string? name) => name is null ? [] : evaluator.World.FindNode(name)?.Addresses ?? [];
 
     private (Party? Party, string? Problem) Find(Workload workload)
     {

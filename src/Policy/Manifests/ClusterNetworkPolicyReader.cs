@@ -36,16 +36,13 @@ internal static class ClusterNetworkPolicyReader
         };
         var ingress = RuleNodes(scope, spec?["ingress"]);
         var egress = RuleNodes(scope, spec?["egress"]);
-        if (scope.DefectSince(0) is { } defect)
-        {
-            return Close(policy, scope, defect);
-        }
-
-        return policy with
+        var defect = scope.DefectSince(0);
+        var whole = policy with
         {
             Ingress = ingress.Select(rule => ClusterPolicyRuleReader.Read(scope, rule, Direction.Ingress)).ToEquatableArray(),
             Egress = egress.Select(rule => ClusterPolicyRuleReader.Read(scope, rule, Direction.Egress)).ToEquatableArray(),
         };
+        return defect is null ? whole : Close(policy, scope, defect);
     }
 
     /// <summary>Exactly one of namespaces and pods, as subjects and as peers; null, and reported, when it cannot be read.</summary>

@@ -47,9 +47,12 @@ internal sealed class LintWorld
 
     public bool HasWorkloads => Workloads.Count > 0;
 
+    public bool HasNamespaces => _namespaces.Count > 0;
+
     public bool HasNodes => _nodes.Count > 0;
 
-    public bool NamespaceExists(string name) => _workloads.ContainsKey(name);
+    /// <summary>Whether anything is in the namespace; <c>default</c> is in every cluster.</summary>
+    public bool NamespaceExists(string name) => name == "default" || _workloads.ContainsKey(name);
 
     public IReadOnlyCollection<Workload> Select(string space, LabelSelector pods) => Select(space, null, pods);
 
@@ -65,6 +68,27 @@ internal sealed class LintWorld
 
     public static string ServedHint(IEnumerable<Workload> pods, string name) =>
         Spelling.Hint(name, pods.SelectMany(pod => pod.Ports).Select(port => port.Name).Where(port => port != name).Distinct().Take(1000));
+
+    /// <summary>Which label of a selector no pod has, and the nearest one there is; nothing when each is there.</summary>
+    public string LabelHint(LabelSelector? selector)
+    {
+        foreach (var (key, label, values) in selector?.Requirements ?? [])
+        {
+            var there = Workloads.SelectMany(pod => pod.Labels).Where(pair => pair.Key == key).Select(pair => pair.Value).ToHashSet();
+            if (there.Count == 0 && label is LabelOperator.In or LabelOperator.Exists)
+            {
+                var keys = Workloads.SelectMany(pod => pod.Labels).Select(pair => pair.Key).Distinct().Take(1000);
+                return $"; no pod has a label {key}{Spelling.Hint(key, keys)}";
+            }
+
+            if (label == LabelOperator.In && !values.Any(there.Contains))
+            {
+                return $"; no pod has {key}={string.Join('|', values)}{Spelling.Hint(values[0], there.Take(1000))}";
+            }
+        }
+
+        return string.Empty;
+    }
 
     private IReadOnlyCollection<Workload> Select(string? space, LabelSelector? namespaces, LabelSelector? pods)
     {

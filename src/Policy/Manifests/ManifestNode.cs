@@ -37,7 +37,7 @@ internal sealed class ManifestNode
     /// <summary>The text of a scalar: decimal for integers, <c>true</c> or <c>false</c> for Booleans.</summary>
     public string Text { get; private init; } = string.Empty;
 
-    /// <summary>The text of a scalar as it stands in the file: <c>y</c> where <see cref="Text"/> is <c>true</c>.</summary>
+    /// <summary>The text of a scalar as it stands in the file; <c>yes</c> where <see cref="Text"/> is <c>true</c>.</summary>
     public string Written => _written ?? Text;
 
     public IReadOnlyList<ManifestNode> Items { get; private init; } = [];

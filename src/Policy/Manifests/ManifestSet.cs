@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Portcullis.Policy.Native;
 using Portcullis.Resources;
 
 namespace Portcullis.Policy.Manifests;
@@ -32,6 +33,12 @@ public sealed record ManifestSet(ImmutableArray<Resource> Resources, ImmutableAr
     /// <param name="file">The path as it shall stand in positions.</param>
     public static ManifestFile ReadFile(string path, string file)
     {
+        // Opening a pipe waits for a writer, and a device may never end.
+        if (LibC.IsSpecialFile(path))
+        {
+            return Unreadable(file, "is no regular file; name a file or a folder");
+        }
+
         try
         {
             // One byte more than allowed is enough to say that it is too much.
@@ -43,8 +50,10 @@ public sealed record ManifestSet(ImmutableArray<Resource> Resources, ImmutableAr
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            return new ManifestFile(
-                [], [new Finding(FindingSeverity.Error, new SourcePosition(file, 0), string.Empty, Text.OneLine(exception.Message))], Complete: false);
+            return Unreadable(file, Text.OneLine(exception.Message));
         }
     }
+
+    private static ManifestFile Unreadable(string file, string message) =>
+        new([], [new Finding(FindingSeverity.Error, new SourcePosition(file, 0), string.Empty, message)], Complete: false);
 }

@@ -4,8 +4,8 @@ namespace Portcullis.Policy.Manifests;
 
 /// <summary>Finds what is valid object by object but surely a mistake in the whole: pure, over one set of resources.</summary>
 /// <remarks>
-/// What needs workloads to judge (selectors that select nothing, unserved port names, unknown namespaces) is left out
-/// when the set has none: then it is policies only, to be joined with a world that is not here.
+/// What needs workloads to judge (selectors that select nothing, unserved port names) is left out when the set has none,
+/// and so are unknown namespaces when it has no namespace: then it is policies only, to be joined with a world that is not here.
 /// </remarks>
 public sealed class PolicyLint
 {
@@ -40,16 +40,11 @@ public sealed class PolicyLint
 
     private void CheckResource(Resource resource)
     {
-        if (!_world.HasWorkloads)
-        {
-            return;
-        }
-
         if (resource is NetworkPolicy { Defect: null } policy)
         {
             CheckNetworkPolicy(policy);
         }
-        else if (resource is ClusterNetworkPolicy { Defect: null } cluster)
+        else if (_world.HasWorkloads && resource is ClusterNetworkPolicy { Defect: null } cluster)
         {
             CheckClusterPolicy(cluster);
         }
@@ -57,7 +52,7 @@ public sealed class PolicyLint
 
     private void CheckNetworkPolicy(NetworkPolicy policy)
     {
-        if (!_world.NamespaceExists(policy.Namespace))
+        if (_world.HasNamespaces && !_world.NamespaceExists(policy.Namespace))
         {
             Add(
                 FindingSeverity.Warning,
@@ -67,10 +62,15 @@ public sealed class PolicyLint
             return;
         }
 
+        if (!_world.HasWorkloads)
+        {
+            return;
+        }
+
         var subjects = _world.Select(policy.Namespace, policy.PodSelector);
         if (subjects.Count == 0)
         {
-            Add(FindingSeverity.Warning, policy, default, "spec.podSelector: selects no pod");
+            Add(FindingSeverity.Warning, policy, default, $"spec.podSelector: selects no pod{_world.LabelHint(policy.PodSelector)}");
         }
 
         for (var i = 0; i < policy.Ingress.Count; i++)
@@ -92,7 +92,7 @@ public sealed class PolicyLint
         {
             if (rule.Peers[i].IpBlock is null && _world.Select(policy.Namespace, rule.Peers[i]).Count == 0)
             {
-                Add(FindingSeverity.Warning, policy, rule.Position, $"{path}.{field}[{i}]: selects no pod");
+                Add(FindingSeverity.Warning, policy, rule.Position, $"{path}.{field}[{i}]: selects no pod{_world.LabelHint(rule.Peers[i].PodSelector)}");
             }
         }
     }
@@ -131,7 +131,7 @@ public sealed class PolicyLint
         var subjects = _world.Select(policy.Subject);
         if (subjects.Count == 0)
         {
-            Add(FindingSeverity.Warning, policy, default, "spec.subject: selects no pod");
+            Add(FindingSeverity.Warning, policy, default, $"spec.subject: selects no pod{_world.LabelHint(policy.Subject.PodSelector)}");
         }
 
         for (var i = 0; i < policy.Ingress.Count; i++)
@@ -157,7 +157,7 @@ public sealed class PolicyLint
         {
             if (rule.Peers[i].Pods is { } pods && _world.Select(pods).Count == 0)
             {
-                Add(FindingSeverity.Warning, policy, rule.Position, $"{path}.{field}[{i}]: selects no pod");
+                Add(FindingSeverity.Warning, policy, rule.Position, $"{path}.{field}[{i}]: selects no pod{_world.LabelHint(pods.PodSelector)}");
             }
             else if (rule.Peers[i].Nodes is { } nodes && _world.HasNodes && !_world.SelectsNode(nodes))
             {

@@ -6,7 +6,7 @@ internal static class Spelling
     /// <summary>The candidate nearest to <paramref name="word"/>; null when none is near.</summary>
     public static string? Nearest(string word, IEnumerable<string> candidates)
     {
-        if (word.Length is 0 or > 64)
+        if (word.Length is < 2 or > 64)
         {
             return null;
         }

@@ -50,12 +50,14 @@ internal static class WorkloadReader
             Finished = ReadFinished(scope, status),
             Interface = ReadInterface(scope, metadata.Annotation(InterfaceAnnotation)),
         };
-        return scope.Errors > mark ? null : pod with
+        var usable = scope.Errors == mark;
+        pod = pod with
         {
             Addresses = ReadPodAddresses(scope, status),
             Ports = ReadContainerPorts(scope, spec),
             Ready = !metadata.Terminating && IsReady(scope, status),
         };
+        return usable ? pod : null;
     }
 
     public static Workload? ReadWorkload(ObjectScope scope)
@@ -90,11 +92,7 @@ internal static class WorkloadReader
             Interface = ReadInterface(scope, spec["interface"]),
             Side = scope.Choice(spec["side"], InterfaceSide.Peer, ("peer", InterfaceSide.Peer), ("self", InterfaceSide.Self)),
         };
-        if (scope.Errors > mark)
-        {
-            return null;
-        }
-
+        var usable = scope.Errors == mark;
         workload = workload with
         {
             Addresses = ReadAddresses(scope, scope.Items(spec["addresses"])),
@@ -105,7 +103,7 @@ internal static class WorkloadReader
             scope.Report(FindingSeverity.Warning, spec, "has no addresses: no selector can match its traffic as a peer");
         }
 
-        return workload;
+        return usable ? workload : null;
     }
 
     private static string? ReadInterface(ObjectScope scope, ManifestNode? node)

@@ -5,6 +5,7 @@ using System.Text.RegularExpressions;
 namespace Portcullis.Policy.Manifests;
 
 /// <summary>What a YAML scalar means to Kubernetes, whose reader follows YAML 1.1 with a few liberties and then goes through JSON.</summary>
+/// <remarks>A single y or n is a string, as most writers of YAML take it to be: they leave such names without quotes.</remarks>
 internal static partial class YamlScalars
 {
     private const string CoreTag = "tag:yaml.org,2002:";
@@ -44,9 +45,9 @@ internal static partial class YamlScalars
         {
             case "" or "~" or "null" or "Null" or "NULL":
                 return (NodeKind.Null, string.Empty);
-            case "y" or "Y" or "yes" or "Yes" or "YES" or "true" or "True" or "TRUE" or "on" or "On" or "ON":
+            case "yes" or "Yes" or "YES" or "true" or "True" or "TRUE" or "on" or "On" or "ON":
                 return (NodeKind.Boolean, "true");
-            case "n" or "N" or "no" or "No" or "NO" or "false" or "False" or "FALSE" or "off" or "Off" or "OFF":
+            case "no" or "No" or "NO" or "false" or "False" or "FALSE" or "off" or "Off" or "OFF":
                 return (NodeKind.Boolean, "false");
             case ".nan" or ".NaN" or ".NAN" or ".inf" or ".Inf" or ".INF" or "+.inf" or "+.Inf" or "+.INF" or "-.inf" or "-.Inf" or "-.INF":
                 return (NodeKind.Float, text);

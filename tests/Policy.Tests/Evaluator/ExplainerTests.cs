@@ -65,7 +65,7 @@ public sealed class ExplainerTests
     [InlineData("default/done", "pod default/done has no address: it is finished, has none yet, or a younger pod has taken it over")]
     public void TryFind_Nothing_SaysWhy(string reference, string problem)
     {
-        Assert.False(new Explainer(new PolicyEvaluator(new World(World), Options), Options).TryFind(reference, out _, out var found));
+        Assert.False(new Explainer(new PolicyEvaluator(new World(World), Options), Options).TryFind(reference, "192.0.2.1", out _, out var found));
         Assert.Equal(problem, found);
     }
 
@@ -74,8 +74,8 @@ public sealed class ExplainerTests
     {
         var explainer = new Explainer(new PolicyEvaluator(new World(World), Options), Options);
 
-        Assert.True(explainer.TryFind("192.0.2.1", out var from, out _));
-        Assert.True(explainer.TryFind("fd00::1", out var to, out _));
+        Assert.True(explainer.TryFind("192.0.2.1", "fd00::1", out var from, out _));
+        Assert.True(explainer.TryFind("fd00::1", "192.0.2.1", out var to, out _));
         Assert.Null(explainer.Explain(from!, to!, Tcp80));
     }
 
@@ -94,8 +94,8 @@ public sealed class ExplainerTests
     private static Explanation Explain(string from, string to, int port)
     {
         var explainer = new Explainer(new PolicyEvaluator(new World(World), Options), Options);
-        Assert.True(explainer.TryFind(from, out var sender, out var problem), problem);
-        Assert.True(explainer.TryFind(to, out var receiver, out problem), problem);
+        Assert.True(explainer.TryFind(from, to, out var sender, out var problem), problem);
+        Assert.True(explainer.TryFind(to, from, out var receiver, out problem), problem);
         return explainer.Explain(sender!, receiver!, new Probe(IpProtocol.Tcp, (ushort)port))!;
     }
 }

@@ -41,7 +41,7 @@ internal sealed class YamlTreeReader
         {
             // The parser lets some malformed input through to exceptions of its internals; to the author it is a syntax error.
             var (line, column) = Clamp(text, reader._parser.Current?.End ?? Mark.Empty);
-            throw new ManifestSyntaxException(line + lineOffset, column, $"cannot be read as YAML ({Text.OneLine(exception.Message)})");
+            throw new ManifestSyntaxException(line + lineOffset, column, "is not valid YAML: look for a bracket, brace or quote that is not closed here or before");
         }
     }
 

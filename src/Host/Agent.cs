@@ -42,6 +42,7 @@ internal static partial class Agent
         var (datapath, choice) = await DatapathSelection.ChooseAsync(plugins, options.Datapath.Plugin, cancellationToken);
         LogDatapath(logger, choice.Plugin, choice.Reason);
         AgentSocket.Prepare(options.Api.Socket);
+        using var claim = InstanceClaim.Take(options.Node.Instance);
         using var links = LinkWatcher.Start();
         var loop = new EnforcementLoop(
             source, datapath, choice, links.Current, options, metrics, TimeProvider.System, logging.CreateLogger<EnforcementLoop>());

@@ -7,6 +7,8 @@ namespace Portcullis.Host;
 /// <summary>Logs go to stderr, one line each, for people or as JSON.</summary>
 internal static class AgentLogging
 {
+    private const string TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ";
+
     /// <summary>Makes the factory that host and plugins log through.</summary>
     public static ILoggerFactory Create(LoggingOptions options) => LoggerFactory.Create(builder =>
     {
@@ -17,14 +19,18 @@ internal static class AgentLogging
         builder.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         if (options.Json)
         {
-            builder.AddJsonConsole(json => json.UseUtcTimestamp = true);
+            builder.AddJsonConsole(json =>
+            {
+                json.TimestampFormat = TimestampFormat;
+                json.UseUtcTimestamp = true;
+            });
         }
         else
         {
             builder.AddSimpleConsole(simple =>
             {
                 simple.SingleLine = true;
-                simple.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+                simple.TimestampFormat = TimestampFormat + " ";
                 simple.UseUtcTimestamp = true;
                 simple.ColorBehavior = Console.IsErrorRedirected ? LoggerColorBehavior.Disabled : LoggerColorBehavior.Default;
             });

@@ -122,6 +122,19 @@ public sealed class BadInputTests
     }
 
     [Fact]
+    public async Task Run_InstanceOfAnotherAgent_SaysSo()
+    {
+        await using var machine = new Machine();
+        var agent = await machine.StartAgentAsync();
+
+        var run = await machine.RunAsync("run", "--set", $"api.socket={machine.Folder.Socket}2");
+
+        Assert.Equal(2, run.ExitCode);
+        Assert.Contains($"instance {machine.Instance}", run.Error, StringComparison.Ordinal);
+        Assert.Null(agent.ExitCode);
+    }
+
+    [Fact]
     public async Task Run_ManifestFolderIsMissing_IsReportedAndDoesNotHoldBackReady()
     {
         await using var machine = new Machine();

@@ -83,7 +83,7 @@ public sealed class EnforcementLoopTests
         fixture.Datapath.Failure = null;
         var recovered = await AdvanceUntilReadyAsync(fixture);
         Assert.Equal(2, recovered.AppliedRevision);
-        Assert.Empty(recovered.Problems);
+        Assert.DoesNotContain(recovered.Problems, problem => problem.Severity == FindingSeverity.Error);
         Assert.True((await fixture.NextAsync("the second retry")).Replace);
     }
 
@@ -258,6 +258,23 @@ public sealed class EnforcementLoopTests
             first.Endpoints.OrderBy(endpoint => endpoint.Workload).Select(endpoint => (endpoint.Link, endpoint.Ingress)));
         var status = await fixture.WaitAsync("ready", status => status.Ready);
         Assert.Contains(status.Problems, problem => problem.Object == "interface veth-a" && problem.Message.Contains("default/b", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Resolver_PolicedWorkloadWithoutInterface_IsReportedUntilThereIsOne()
+    {
+        await using var fixture = new LoopFixture();
+        fixture.Source.Sync(LoopFixture.Pod("a", "10.0.0.1", "veth-a"), LoopFixture.Pod("b", "10.0.0.2"));
+        Assert.Empty((await fixture.WaitAsync("ready", status => status.Ready)).Problems);
+
+        fixture.Source.Send(LoopFixture.DenyAll("deny"));
+        var problems = (await fixture.WaitAsync("the policy", status => status.AppliedRevision == 3)).Problems;
+        Assert.Equal(["workload default/a", "workload default/b"], problems.Select(problem => problem.Object));
+        Assert.Contains("no interface veth-a", problems[0].Message, StringComparison.Ordinal);
+        Assert.Contains("no route to 10.0.0.2", problems[1].Message, StringComparison.Ordinal);
+
+        fixture.SetLinks(("veth-a", 7));
+        await fixture.WaitAsync("the interface", status => status.Problems.Length == 1 && status.Problems[0].Object == "workload default/b");
     }
 
     private static async Task<AgentStatus> AdvanceUntilReadyAsync(LoopFixture fixture)

@@ -45,6 +45,14 @@ public class ManifestReaderTests
     }
 
     [Fact]
+    public void Syntax_BraceIsNotClosed_SaysWhatToLookFor()
+    {
+        var finding = Assert.Single(Reading.Of("kind: NetworkPolicy\nmetadata: { name: deny\nspec: [\n").Findings);
+
+        Assert.Contains("not closed", finding.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void List_OfAnyKind_IsRead()
     {
         var read = Reading.Of("""

@@ -12,7 +12,17 @@ internal static class RunCommand
         var command = new Command("run", "Runs the agent in the foreground. SIGTERM stops it and leaves enforcement in place.");
         command.SetAction(async (parsed, cancellationToken) =>
         {
-            await Agent.RunAsync(CommandLine.Configure(parsed, environment), cancellationToken);
+            // Signals are handled from the first await on; until then SIGTERM would end a start with a failure.
+            await Task.Yield();
+            try
+            {
+                await Agent.RunAsync(CommandLine.Configure(parsed, environment), cancellationToken);
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                // Stopped before it enforced anything: it was asked to end and did.
+            }
+
             return ExitCode.Done;
         });
         return command;

@@ -83,6 +83,11 @@ internal sealed class EndpointResolver(IReadOnlyList<string> closedPrefixes)
             wanted[name] = endpoint with { Link = FindLink(endpoint, table) };
         }
 
+        problems.AddRange(wanted.Values
+            .Where(endpoint => endpoint is { Link: null } and not { Ingress: null, Egress: null })
+            .OrderBy(endpoint => endpoint.Workload)
+            .Select(Unenforced));
+
         foreach (var endpoint in wanted.Values.Where(endpoint => endpoint.Link is not null).OrderBy(endpoint => endpoint.Workload).ToList())
         {
             var link = endpoint.Link!.Value;
@@ -109,6 +114,14 @@ internal sealed class EndpointResolver(IReadOnlyList<string> closedPrefixes)
         Problems = problems.DrainToImmutable();
         return wanted;
     }
+
+    private static Finding Unenforced(Endpoint endpoint) => new(
+        FindingSeverity.Warning,
+        default,
+        $"workload {endpoint.Workload}",
+        endpoint.InterfaceName is { } name
+            ? $"its policies are not enforced: there is no interface {name}"
+            : $"its policies are not enforced: no route to {string.Join(" or ", endpoint.Addresses)} leads to an interface of its own; name it with annotation portcullis.dev/interface, or spec.interface of a Workload");
 
     private bool IsUnknownPodInterface(LinkState link, Dictionary<int, NamespacedName> claims) =>
         !link.IsLoopback

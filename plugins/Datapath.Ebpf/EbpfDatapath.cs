@@ -17,6 +17,9 @@ internal sealed partial class EbpfDatapath : IDatapath
     private readonly EbpfPaths _paths;
     private readonly Attachments _attachments;
 
+    /// <summary>Held while hooks of interfaces are changed: by a caller, or by <see cref="RepairDrift"/>.</summary>
+    private readonly Lock _hooks = new();
+
     /// <summary>Guards what <see cref="GetStatus"/> reads while <see cref="ApplyAsync"/> replaces it.</summary>
     private readonly Lock _lock = new();
 
@@ -33,6 +36,13 @@ internal sealed partial class EbpfDatapath : IDatapath
         _time = time;
         _paths = new EbpfPaths(settings.Instance);
         _attachments = new Attachments(settings.Instance, _paths);
+    }
+
+    /// <summary>Whether to attach by clsact filters even where the kernel has TCX links.</summary>
+    public bool AvoidTcx
+    {
+        get => _attachments.AvoidTcx;
+        init => _attachments.AvoidTcx = value;
     }
 
     /// <inheritdoc/>
@@ -61,6 +71,7 @@ internal sealed partial class EbpfDatapath : IDatapath
         CheckMounted();
         var endpoints = Merge(changes);
         var problems = new List<Finding>();
+        using var hooks = _hooks.EnterScope();
         try
         {
             if (_lowering is null || changes.Replace)
@@ -87,6 +98,8 @@ internal sealed partial class EbpfDatapath : IDatapath
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<string>> CleanupAsync(bool allInstances, CancellationToken cancellationToken)
     {
+        StopWatching();
+        using var hooks = _hooks.EnterScope();
         var removed = _attachments.RemoveAll(allInstances, cancellationToken);
         foreach (var folder in _attachments.Folders(allInstances).ToArray())
         {
@@ -120,6 +133,7 @@ internal sealed partial class EbpfDatapath : IDatapath
             {
                 Packets = Reasons.Count(counters),
                 Tables = [.. _lowering.Usage, new TableUsage("endpoints", _generation.Endpoints, Pc.EndpointSlots)],
+                DriftRepairs = _driftRepairs,
                 FlowEventsLost = (long)counters[Pc.CounterEventsLost].Packets + _flows.Lost,
             };
         }
@@ -129,6 +143,7 @@ internal sealed partial class EbpfDatapath : IDatapath
     public ValueTask DisposeAsync()
     {
         // Attached programs keep themselves and their tables alive.
+        StopWatching();
         Forget();
         return ValueTask.CompletedTask;
     }
@@ -207,6 +222,7 @@ internal sealed partial class EbpfDatapath : IDatapath
 
             generation.Pin(_paths);
             Adopt(generation, lowering, plans);
+            Watch();
         }
         catch
         {
@@ -316,6 +332,11 @@ internal sealed partial class EbpfDatapath : IDatapath
         try
         {
             _attachments.Attach(plan.Ifindex, generation.IngressProgram, generation.EgressProgram);
+            if (_attachments.Ahead(plan.Ifindex) is { } ahead)
+            {
+                problems.Add(new Finding(
+                    FindingSeverity.Warning, default, $"interface {plan.Name}", $"has somebody else's program ahead of ours ({ahead}): what that accepts or drops is not judged; give it a later place"));
+            }
         }
         catch (BpfException e) when (e.Errno is LibC.ENODEV)
         {
@@ -341,5 +362,11 @@ internal sealed partial class EbpfDatapath : IDatapath
     {
         [LoggerMessage(EventId = 3001, Level = LogLevel.Information, Message = "eBPF table {Table} is full ({Capacity} entries): building a larger generation")]
         public static partial void Growing(ILogger logger, string table, int capacity);
+
+        [LoggerMessage(EventId = 3002, Level = LogLevel.Warning, Message = "Somebody had removed the eBPF programs from interface {Interface}: they are attached again")]
+        public static partial void Repaired(ILogger logger, string @interface);
+
+        [LoggerMessage(EventId = 3003, Level = LogLevel.Error, Message = "Somebody has removed the eBPF programs from interface {Interface}, and they could not be attached again yet")]
+        public static partial void NotRepaired(ILogger logger, string @interface, Exception exception);
     }
 }

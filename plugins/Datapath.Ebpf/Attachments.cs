@@ -3,7 +3,10 @@ using Portcullis.Datapath.Ebpf.Native;
 
 namespace Portcullis.Datapath.Ebpf;
 
-/// <summary>The programs' filters on interfaces: ours among other people's, known by program name and by handle.</summary>
+/// <summary>
+/// The programs on interfaces: pinned TCX links where the kernel has them, else clsact filters, ours among other people's, known
+/// by program name and by handle.
+/// </summary>
 internal sealed class Attachments(string instance, EbpfPaths paths)
 {
     /// <summary>The kernel keeps 15 characters of a program's name; both names begin with this.</summary>
@@ -15,11 +18,28 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
     private static readonly TcHook[] Hooks = [TcHook.Ingress, TcHook.Egress];
 
     private readonly uint _handle = HandleOf(instance);
+    private bool? _useTcx;
+
+    /// <summary>Whether to attach by clsact filters even where the kernel has TCX.</summary>
+    public bool AvoidTcx { get; set; }
+
+    /// <summary>Whether programs are attached by TCX links, of whose removal the kernel tells nobody.</summary>
+    public bool AreLinks => _useTcx == true;
 
     /// <summary>Attaches both programs to an interface, in the place of those that are there.</summary>
     /// <exception cref="BpfException">The kernel refused; ENODEV or ENOENT: the interface is gone.</exception>
     public void Attach(int ifindex, int ingress, int egress)
     {
+        // What another agent attached in the other way goes only once the new programs are there.
+        _useTcx ??= !AvoidTcx && TcxLinks.AreSupported(ingress);
+        if (_useTcx.Value)
+        {
+            AttachLink(ifindex, TcHook.Ingress, ingress);
+            AttachLink(ifindex, TcHook.Egress, egress);
+            DetachFilters(ifindex);
+            return;
+        }
+
         if (TcFilters.CreateQdisc(ifindex))
         {
             Directory.CreateDirectory(paths.QdiscMark(ifindex));
@@ -27,10 +47,25 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
 
         Attach(ifindex, TcHook.Ingress, ingress);
         Attach(ifindex, TcHook.Egress, egress);
+        DetachLinks(ifindex);
     }
 
-    /// <summary>Takes our filters off an interface, and its qdisc when we made it and nobody else uses it.</summary>
+    /// <summary>Takes our programs off an interface, and its qdisc when we made it and nobody else uses it.</summary>
     public void Detach(int ifindex)
+    {
+        DetachLinks(ifindex);
+        DetachFilters(ifindex);
+    }
+
+    private void DetachLinks(int ifindex)
+    {
+        foreach (var hook in Hooks)
+        {
+            RemoveLink(paths.Link(ifindex, hook));
+        }
+    }
+
+    private void DetachFilters(int ifindex)
     {
         foreach (var (hook, filter) in Ours(ifindex, anyInstance: false))
         {
@@ -40,13 +75,37 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
         RemoveQdisc(ifindex, paths.QdiscMark(ifindex));
     }
 
-    /// <summary>The interfaces of this network namespace that carry filters of this instance.</summary>
+    /// <summary>The interfaces that carry programs of this instance.</summary>
     public HashSet<int> Find() =>
-        [.. Interfaces.List().Keys.Where(ifindex => Ours(ifindex, anyInstance: false).Count > 0)];
+    [
+        .. Interfaces.List().Keys.Where(ifindex => Ours(ifindex, anyInstance: false).Count > 0),
+        .. Folders(allInstances: false).SelectMany(EbpfPaths.Links).Select(link => link.Ifindex),
+    ];
 
-    /// <summary>Whether both of this instance's filters are on an interface.</summary>
-    public bool IsComplete(int ifindex) =>
-        Ours(ifindex, anyInstance: false).Select(ours => ours.Hook).Distinct().Count() == Hooks.Length;
+    /// <summary>Whether both of this instance's programs are on an interface.</summary>
+    public bool IsComplete(int ifindex) => AreLinks
+        ? Array.TrueForAll(Hooks, hook => IsLinked(ifindex, hook))
+        : Ours(ifindex, anyInstance: false).Select(ours => ours.Hook).Distinct().Count() == Hooks.Length;
+
+    /// <summary>What others have put before our programs on an interface, which may end the chain there: one line; null: nothing.</summary>
+    public string? Ahead(int ifindex)
+    {
+        foreach (var hook in Hooks)
+        {
+            var tcx = TcxLinks.Programs(ifindex, hook).TakeWhile(id => !IsOurProgram(id)).ToArray();
+            if (tcx.Length > 0)
+            {
+                return $"TCX {hook}: program {BpfProgram.NameOf(tcx[0])}";
+            }
+
+            if (!AreLinks && TcFilters.List(ifindex, hook) is [var first, ..] && !IsOurProgram(first.ProgramId))
+            {
+                return $"TC {hook}: filter of priority {first.Priority}";
+            }
+        }
+
+        return null;
+    }
 
     /// <summary>Removes the filters and qdiscs of this instance, or of every one, from this network namespace.</summary>
     public List<string> RemoveAll(bool allInstances, CancellationToken cancellationToken)
@@ -63,8 +122,17 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
             }
         }
 
-        foreach (var folder in Folders(allInstances))
+        foreach (var folder in Folders(allInstances).ToArray())
         {
+            foreach (var (path, ifindex, hook) in EbpfPaths.Links(folder).ToArray())
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                if (RemoveLink(path) && interfaces.TryGetValue(ifindex, out var name))
+                {
+                    removed.Add($"link on TCX {(hook == TcHook.Ingress ? "ingress" : "egress")} of {name}");
+                }
+            }
+
             foreach (var ifindex in EbpfPaths.MarkedQdiscs(folder).ToArray())
             {
                 cancellationToken.ThrowIfCancellationRequested();
@@ -127,6 +195,46 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
             {
             }
         }
+    }
+
+    private void AttachLink(int ifindex, TcHook hook, int program)
+    {
+        var path = paths.Link(ifindex, hook);
+        using var existing = BpfPin.TryOpen(path);
+        if (existing is not null && TcxLinks.InterfaceOf(existing) == ifindex)
+        {
+            TcxLinks.Update(existing, program);
+            return;
+        }
+
+        // What is pinned belonged to an interface that is gone, or was detached by somebody.
+        using var created = TcxLinks.Create(ifindex, hook, program);
+        BpfPin.Replace(created.Fd, path);
+    }
+
+    private bool IsLinked(int ifindex, TcHook hook)
+    {
+        using var link = BpfPin.TryOpen(paths.Link(ifindex, hook));
+        return link is not null && TcxLinks.InterfaceOf(link) == ifindex;
+    }
+
+    /// <summary>Whether it was there and attached.</summary>
+    private static bool RemoveLink(string path)
+    {
+        using var link = BpfPin.TryOpen(path);
+        if (link is null)
+        {
+            return false;
+        }
+
+        var isAttached = TcxLinks.InterfaceOf(link) != 0;
+        if (isAttached)
+        {
+            TcxLinks.Detach(link);
+        }
+
+        File.Delete(path);
+        return isAttached;
     }
 
     private List<(TcHook Hook, TcFilter Filter)> Ours(int ifindex, bool anyInstance)

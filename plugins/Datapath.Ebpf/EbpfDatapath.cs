@@ -17,6 +17,9 @@ internal sealed partial class EbpfDatapath : IDatapath
     private readonly EbpfPaths _paths;
     private readonly Attachments _attachments;
 
+    /// <summary>Held while hooks of interfaces are changed: by a caller, or by <see cref="RepairDrift"/>.</summary>
+    private readonly Lock _hooks = new();
+
     /// <summary>Guards what <see cref="GetStatus"/> reads while <see cref="ApplyAsync"/> replaces it.</summary>
     private readonly Lock _lock = new();
 
@@ -39,6 +42,13 @@ internal sealed partial class EbpfDatapath : IDatapath
         _time = time;
         _paths = new EbpfPaths(settings.Instance);
         _attachments = new Attachments(settings.Instance, _paths);
+    }
+
+    /// <summary>Whether to attach by clsact filters even where the kernel has TCX links.</summary>
+    public bool AvoidTcx
+    {
+        get => _attachments.AvoidTcx;
+        init => _attachments.AvoidTcx = value;
     }
 
     /// <inheritdoc/>
@@ -69,6 +79,7 @@ internal sealed partial class EbpfDatapath : IDatapath
         var full = await EndRemovalAsync();
         var endpoints = Merge(changes);
         var problems = new List<Finding>();
+        using var hooks = _hooks.EnterScope();
         try
         {
             if (_lowering is null || changes.Replace)
@@ -101,6 +112,8 @@ internal sealed partial class EbpfDatapath : IDatapath
     public async ValueTask<IReadOnlyList<string>> CleanupAsync(bool allInstances, CancellationToken cancellationToken)
     {
         await EndRemovalAsync();
+        StopWatching();
+        using var hooks = _hooks.EnterScope();
         var removed = _attachments.RemoveAll(allInstances, cancellationToken);
         foreach (var folder in _attachments.Folders(allInstances).ToArray())
         {
@@ -134,6 +147,7 @@ internal sealed partial class EbpfDatapath : IDatapath
             {
                 Packets = Reasons.Count(counters),
                 Tables = [.. _lowering.Usage, new TableUsage("endpoints", _generation.Endpoints, Pc.EndpointSlots)],
+                DriftRepairs = _driftRepairs,
                 FlowEventsLost = (long)counters[Pc.CounterEventsLost].Packets + _flows.Lost,
             };
         }
@@ -144,6 +158,7 @@ internal sealed partial class EbpfDatapath : IDatapath
     {
         await EndRemovalAsync();
         // Attached programs keep themselves and their tables alive.
+        StopWatching();
         Forget();
     }
 
@@ -248,6 +263,7 @@ internal sealed partial class EbpfDatapath : IDatapath
 
             generation.Pin(_paths);
             Adopt(generation, lowering, plans);
+            Watch();
         }
         catch
         {
@@ -357,6 +373,11 @@ internal sealed partial class EbpfDatapath : IDatapath
         try
         {
             _attachments.Attach(plan.Ifindex, generation.IngressProgram, generation.EgressProgram);
+            if (_attachments.Ahead(plan.Ifindex) is { } ahead)
+            {
+                problems.Add(new Finding(
+                    FindingSeverity.Warning, default, $"interface {plan.Name}", $"has somebody else's program ahead of ours ({ahead}): what that accepts or drops is not judged; give it a later place"));
+            }
         }
         catch (BpfException e) when (e.Errno is LibC.ENODEV)
         {
@@ -382,5 +403,11 @@ internal sealed partial class EbpfDatapath : IDatapath
     {
         [LoggerMessage(EventId = 3001, Level = LogLevel.Information, Message = "eBPF table {Table} is full ({Capacity} entries): building a larger generation")]
         public static partial void Growing(ILogger logger, string table, int capacity);
+
+        [LoggerMessage(EventId = 3002, Level = LogLevel.Warning, Message = "Somebody had removed the eBPF programs from interface {Interface}: they are attached again")]
+        public static partial void Repaired(ILogger logger, string @interface);
+
+        [LoggerMessage(EventId = 3003, Level = LogLevel.Error, Message = "Somebody has removed the eBPF programs from interface {Interface}, and they could not be attached again yet")]
+        public static partial void NotRepaired(ILogger logger, string @interface, Exception exception);
     }
 }

@@ -10,6 +10,7 @@ internal sealed class EbpfPaths(string instance)
     public const string Root = FileSystem + "/portcullis";
 
     private const string QdiscPrefix = "qdisc_";
+    private const string LinkPrefix = "link_";
 
     public string Folder { get; } = Path.Combine(Root, instance);
 
@@ -23,6 +24,15 @@ internal sealed class EbpfPaths(string instance)
     /// <summary>The interfaces marked in any folder of an instance.</summary>
     public static IEnumerable<int> MarkedQdiscs(string folder) =>
         Directory.EnumerateDirectories(folder, QdiscPrefix + "*").Select(mark => int.Parse(Path.GetFileName(mark)[QdiscPrefix.Length..]));
+
+    /// <summary>The TCX link of a hook of an interface.</summary>
+    public string Link(int ifindex, Native.TcHook hook) => Path.Combine(Folder, $"{LinkPrefix}{ifindex}_{(int)hook}");
+
+    /// <summary>Every TCX link in the folder of an instance, with the interface its name says.</summary>
+    public static IEnumerable<(string Path, int Ifindex, Native.TcHook Hook)> Links(string folder) =>
+        from path in Directory.EnumerateFiles(folder, LinkPrefix + "*_?")
+        let parts = Path.GetFileName(path)[LinkPrefix.Length..].Split('_')
+        select (path, int.Parse(parts[0]), (Native.TcHook)int.Parse(parts[1]));
 
     /// <summary>Whether the BPF file system is mounted where it belongs.</summary>
     public static bool IsMounted() =>

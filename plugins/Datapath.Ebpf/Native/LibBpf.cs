@@ -93,6 +93,18 @@ internal static unsafe partial class LibBpf
     public static partial int bpf_obj_get_info_by_fd(int fd, void* info, uint* length);
 
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int bpf_link_create(int program, int target, int attachType, bpf_link_create_opts* opts);
+
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int bpf_link_update(int link, int program, void* opts);
+
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int bpf_link_detach(int link);
+
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int bpf_prog_query(int target, int attachType, uint queryFlags, uint* attachFlags, uint* programs, uint* count);
+
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial int bpf_prog_test_run_opts(int fd, bpf_test_run_opts* opts);
 
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -122,6 +134,10 @@ internal static unsafe partial class LibBpf
     public const uint BPF_MAP_TYPE_ARRAY = 2;
     public const uint BPF_F_MMAPABLE = 1 << 10;
 
+    public const int BPF_TCX_INGRESS = 46;
+    public const int BPF_TCX_EGRESS = 47;
+    public const uint BPF_F_BEFORE = 1 << 3;
+
     public const int BPF_TC_INGRESS = 1;
     public const int BPF_TC_EGRESS = 2;
     public const uint BPF_TC_F_REPLACE = 1;
@@ -139,6 +155,27 @@ internal static unsafe partial class LibBpf
         public ulong map_extra;
         public uint numa_node;
         public uint map_ifindex;
+    }
+
+    /// <summary>The start of struct bpf_link_create_opts.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct bpf_link_create_opts
+    {
+        public nuint sz;
+        public uint flags;
+        public uint Pad;
+    }
+
+    /// <summary>The start of struct bpf_link_info of a TCX link; the kernel fills no more than it is given room for.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct bpf_link_info
+    {
+        public uint type;
+        public uint id;
+        public uint prog_id;
+        public uint Pad;
+        public uint tcx_ifindex;
+        public uint tcx_attach_type;
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -15,9 +15,13 @@ internal static unsafe partial class LibC
     public const int EPERM = 1;
     public const int ENOENT = 2;
     public const int EINTR = 4;
+    public const int EAGAIN = 11;
     public const int EEXIST = 17;
     public const int ENODEV = 19;
     public const int EINVAL = 22;
+    public const int ENOBUFS = 105;
+    public const int POLLIN = 1;
+    public const int MSG_DONTWAIT = 0x40;
 
     [LibraryImport(Library, SetLastError = true), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial nint mmap(nint address, nuint length, int protection, int flags, int fd, nint offset);
@@ -44,6 +48,18 @@ internal static unsafe partial class LibC
     public static partial void if_freenameindex(if_nameindex_entry* entries);
 
     [LibraryImport(Library, SetLastError = true), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int bind(int fd, void* address, uint length);
+
+    [LibraryImport(Library, SetLastError = true), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int poll(PollEntry* entries, nuint count, int milliseconds);
+
+    [LibraryImport(Library, SetLastError = true), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int eventfd(uint value, int flags);
+
+    [LibraryImport(Library, SetLastError = true), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial nint write(int fd, void* buffer, nuint length);
+
+    [LibraryImport(Library, SetLastError = true), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial int clock_getres(int clock, Timespec* resolution);
 
     [StructLayout(LayoutKind.Sequential)]
@@ -51,6 +67,15 @@ internal static unsafe partial class LibC
     {
         public nint tv_sec;
         public nint tv_nsec;
+    }
+
+    /// <summary>struct pollfd.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct PollEntry
+    {
+        public int fd;
+        public short events;
+        public short revents;
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -98,15 +98,13 @@ public sealed class EbpfDatapathTests : IDisposable
         var client = _machine.Connect(_machine.PodA, Address(A, family), Address(B, family), 80);
         Assert.NotNull(client);
         using var accepted = server.Accept();
-        var filters = _machine.Host.Tc("filter show dev pa0 ingress");
 
         _machine.Host.Run(() => before.DisposeAsync().AsTask().GetAwaiter().GetResult());
         Assert.Null(_machine.Connect(_machine.PodB, Address(B, family), Address(A, family), 81, Denied));
         var after = _machine.Datapath();
         Assert.Empty(_machine.Apply(after, world).Problems);
 
-        Assert.NotEqual(filters, _machine.Host.Tc("filter show dev pa0 ingress"));
-        Assert.Equal(1, CountFilters("pa0"));
+        Assert.Equal(1, CountPrograms("pa0"));
         client.Send([1]);
         Assert.True(Receives(accepted));
         accepted.Send([1]);
@@ -124,9 +122,9 @@ public sealed class EbpfDatapathTests : IDisposable
 
         _machine.Apply(_machine.Datapath(), World(1, [_machine.Endpoint(B, ingress: 1)]));
 
-        Assert.Equal(0, CountFilters("pa0"));
+        Assert.Equal(0, CountPrograms("pa0"));
         Assert.DoesNotContain("clsact", _machine.Host.Tc("qdisc show dev pa0"), StringComparison.Ordinal);
-        Assert.Equal(1, CountFilters("pb0"));
+        Assert.Equal(1, CountPrograms("pb0"));
     }
 
     [Fact]
@@ -143,7 +141,7 @@ public sealed class EbpfDatapathTests : IDisposable
         using var server = _machine.Listen(_machine.PodB, Address(B, IpFamily.IPv4), 80);
         Assert.NotNull(_machine.Connect(_machine.PodA, Address(A, IpFamily.IPv4), Address(B, IpFamily.IPv4), 80));
         Assert.Null(_machine.Connect(_machine.Host, System.Net.IPAddress.Parse("169.254.1.1"), Address(B, IpFamily.IPv4), 80, Denied));
-        Assert.Equal(1, CountFilters("pb0"));
+        Assert.Equal(1, CountPrograms("pb0"));
     }
 
     [Fact]
@@ -168,11 +166,11 @@ public sealed class EbpfDatapathTests : IDisposable
         var problems = _machine.Apply(datapath, World(1, [gone, _machine.Endpoint(B, ingress: 1)])).Problems;
 
         Assert.Contains("pcgone0", Assert.Single(problems).Object, StringComparison.Ordinal);
-        Assert.Equal(1, CountFilters("pb0"));
+        Assert.Equal(1, CountPrograms("pb0"));
     }
 
-    [Fact]
-    public void ForeignFilters_AreLeftAloneAndStillRun()
+    [Theory, InlineData(false), InlineData(true)]
+    public void ForeignFilters_AreLeftAloneAndStillRun(bool avoidTcx)
     {
         const uint Handle = 7;
         using var foreign = BpfObject.Open("bench.bpf.o");
@@ -185,9 +183,9 @@ public sealed class EbpfDatapathTests : IDisposable
             TcFilters.Attach(index, TcHook.Ingress, 1, Handle, foreign.ProgramFd("bench_empty"));
             TcFilters.Attach(index, TcHook.Egress, 5, Handle, foreign.ProgramFd("bench_hash_lookup"));
         });
-        var datapath = _machine.Datapath();
+        var datapath = _machine.Datapath(avoidTcx: avoidTcx);
         using var server = _machine.Listen(_machine.PodB, Address(B, IpFamily.IPv4), 80);
-        _machine.Apply(datapath, World(1, [_machine.Endpoint(A), endpoint], allowed: A));
+        Assert.Empty(_machine.Apply(datapath, World(1, [_machine.Endpoint(A), endpoint], allowed: A)).Problems);
 
         // Policy allows; the other filter on the hook drops what it does not find in its table, ARP too.
         var hardware = _machine.PodB.Ip("-o link show eth0").Split("link/ether ")[1][..17];
@@ -201,20 +199,107 @@ public sealed class EbpfDatapathTests : IDisposable
     }
 
     [Fact]
-    public void Cleanup_OfOneInstance_LeavesNothingOfItAndAllOfTheOther()
+    public void ForeignLink_AheadOfOurs_IsReportedAndLeftAlone()
     {
-        var first = _machine.Datapath("pcone");
-        var second = _machine.Datapath("pctwo");
+        Assert.SkipUnless(_machine.HasTcx, "no TCX on this kernel (since 6.6)");
+        using var foreign = BpfObject.Open("bench.bpf.o");
+        foreign.Load();
+        var datapath = _machine.Datapath();
+        var endpoint = _machine.Endpoint(B, ingress: 1);
+        Assert.Empty(_machine.Apply(datapath, World(1, [endpoint])).Problems);
+        using var link = _machine.Host.Run(() => TcxLinks.Create(endpoint.Link!.Value.Index, TcHook.Egress, foreign.ProgramFd("bench_empty")));
+
+        var problems = _machine.Apply(datapath, World(2, [endpoint])).Problems;
+
+        Assert.Contains("bench_empty", Assert.Single(problems).Message, StringComparison.Ordinal);
+        _machine.Cleanup(datapath);
+        Assert.Single(_machine.Host.Run(() => TcxLinks.Programs(endpoint.Link!.Value.Index, TcHook.Egress)));
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public void Agent_ThatAttachesTheOtherWay_TakesOverWithoutAGap(bool toFilters)
+    {
+        Assert.SkipUnless(_machine.HasTcx, "no TCX on this kernel (since 6.6)");
+        var before = _machine.Datapath(avoidTcx: !toFilters);
+        var world = World(1, [_machine.Endpoint(A), _machine.Endpoint(B, ingress: 1)]);
+        _machine.Apply(before, world);
+        Assert.Equal(toFilters ? (0, 1) : (1, 0), (CountFilters("pb0"), CountLinks("pb0")));
+        _machine.Host.Run(() => before.DisposeAsync().AsTask().GetAwaiter().GetResult());
+        var a = _machine.Udp(_machine.PodA, Address(A, IpFamily.IPv4), 5000);
+        var b = _machine.Udp(_machine.PodB, Address(B, IpFamily.IPv4), 53);
+        using var stop = new CancellationTokenSource();
+        var sent = 0;
+        var sender = new Thread(() =>
+        {
+            while (!stop.IsCancellationRequested)
+            {
+                a.SendTo([1], b.LocalEndPoint!);
+                Interlocked.Increment(ref sent);
+            }
+        });
+        sender.Start();
+
+        var after = _machine.Datapath(avoidTcx: toFilters);
+        _machine.Apply(after, world);
+        stop.Cancel();
+        sender.Join();
+
+        Assert.True(sent > 0);
+        Assert.False(Receives(b, 1));
+        Assert.Equal(toFilters ? (1, 0) : (0, 1), (CountFilters("pb0"), CountLinks("pb0")));
+        if (!toFilters)
+        {
+            Assert.DoesNotContain("clsact", _machine.Host.Tc("qdisc show dev pb0"), StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData(true, "filter del dev pb0 egress")]
+    [InlineData(true, "qdisc del dev pb0 clsact")]
+    [InlineData(false, "")]
+    public void Programs_RemovedBySomebody_AreAttachedAgainAndCounted(bool avoidTcx, string removal)
+    {
+        Assert.SkipUnless(avoidTcx || _machine.HasTcx, "no TCX on this kernel (since 6.6)");
+        var datapath = _machine.Datapath(avoidTcx: avoidTcx);
+        var endpoint = _machine.Endpoint(B, ingress: 1);
+        _machine.Apply(datapath, World(1, [_machine.Endpoint(A), endpoint]));
+        Assert.Equal(0, datapath.GetStatus().DriftRepairs);
+
+        if (avoidTcx)
+        {
+            _machine.Host.Tc(removal);
+        }
+        else
+        {
+            _machine.Host.Run(() =>
+            {
+                using var link = BpfPin.TryOpen(new EbpfPaths("pctest").Link(endpoint.Link!.Value.Index, TcHook.Egress));
+                TcxLinks.Detach(link!);
+            });
+        }
+
+        Assert.True(SpinWait.SpinUntil(() => datapath.GetStatus().DriftRepairs == 1, TimeSpan.FromSeconds(10)), "the removal was not repaired in 10 s");
+        using var server = _machine.Listen(_machine.PodB, Address(B, IpFamily.IPv4), 80);
+        Assert.Null(_machine.Connect(_machine.PodA, Address(A, IpFamily.IPv4), Address(B, IpFamily.IPv4), 80, Denied));
+        Assert.Equal(1, CountPrograms("pb0"));
+    }
+
+    [Theory, InlineData(false), InlineData(true)]
+    public void Cleanup_OfOneInstance_LeavesNothingOfItAndAllOfTheOther(bool avoidTcx)
+    {
+        var first = _machine.Datapath("pcone", avoidTcx: avoidTcx);
+        var second = _machine.Datapath("pctwo", avoidTcx: avoidTcx);
         _machine.Apply(first, World(1, [_machine.Endpoint(A), _machine.Endpoint(B, ingress: 1)]));
         _machine.Apply(second, World(1, [_machine.Endpoint(A), _machine.Endpoint(B, ingress: 1)]));
-        Assert.Equal(2, CountFilters("pb0"));
+        Assert.Equal(2, CountPrograms("pb0"));
 
         Assert.NotEmpty(_machine.Cleanup(first));
-        Assert.Equal(1, CountFilters("pb0"));
+        Assert.Equal(1, CountPrograms("pb0"));
         Assert.Empty(_machine.Cleanup(first));
+        _machine.Host.Run(() => second.DisposeAsync().AsTask().GetAwaiter().GetResult());
 
         Assert.NotEmpty(_machine.Cleanup(first, all: true));
-        Assert.Equal(0, CountFilters("pb0"));
+        Assert.Equal(0, CountPrograms("pb0"));
         Assert.False(_machine.Host.Run(() => Directory.Exists(EbpfPaths.Root)));
     }
 
@@ -271,5 +356,12 @@ public sealed class EbpfDatapathTests : IDisposable
         return new ChangeSet { Revision = revision, PeerSets = [new PeerSetDelta(new PeerSetId(1), "allowed", added ? [.. prefixes] : [], added ? [] : [.. prefixes])] };
     }
 
+    /// <summary>How many of our programs are at the ingress of a device, attached in whatever way.</summary>
+    private int CountPrograms(string device) => CountFilters(device) + CountLinks(device);
+
     private int CountFilters(string device) => _machine.Host.Tc($"filter show dev {device} ingress").Split("direct-action").Length - 1;
+
+    private int CountLinks(string device) => _machine.Host.Run(() =>
+        TcxLinks.Programs(Interfaces.List().Single(pair => pair.Value == device).Key, TcHook.Ingress)
+            .Count(id => BpfProgram.NameOf(id)!.StartsWith("portcullis_tc", StringComparison.Ordinal)));
 }

@@ -17,6 +17,7 @@ internal sealed class Machine : IDisposable
     public static readonly NamespacedName B = new("test", "b");
 
     private readonly List<Socket> _sockets = [];
+    private readonly List<EbpfDatapath> _datapaths = [];
 
     public Machine()
     {
@@ -28,9 +29,15 @@ internal sealed class Machine : IDisposable
         });
         PodA = AddPod("a", 1);
         PodB = AddPod("b", 2);
+        using var empty = Native.BpfObject.Open("bench.bpf.o");
+        empty.Load();
+        HasTcx = Native.TcxLinks.AreSupported(empty.ProgramFd("bench_empty"));
     }
 
     public NetNamespace Host { get; }
+
+    /// <summary>Whether this kernel has TCX links.</summary>
+    public bool HasTcx { get; }
 
     public NetNamespace PodA { get; }
 
@@ -43,8 +50,12 @@ internal sealed class Machine : IDisposable
     }
 
     /// <summary>A datapath that works on this machine. Its calls have to come from <see cref="Host"/>'s thread.</summary>
-    public EbpfDatapath Datapath(string instance = "pctest", EstablishedConnections established = EstablishedConnections.Enforce, bool allowSpoofing = false) =>
-        Host.Run(() => new EbpfDatapath(new DatapathSettings(instance, established, allowSpoofing), NullLogger<EbpfDatapath>.Instance, TimeProvider.System));
+    public EbpfDatapath Datapath(string instance = "pctest", EstablishedConnections established = EstablishedConnections.Enforce, bool allowSpoofing = false, bool avoidTcx = false)
+    {
+        var datapath = Host.Run(() => new EbpfDatapath(new DatapathSettings(instance, established, allowSpoofing), NullLogger<EbpfDatapath>.Instance, TimeProvider.System) { AvoidTcx = avoidTcx });
+        _datapaths.Add(datapath);
+        return datapath;
+    }
 
     public ApplyResult Apply(EbpfDatapath datapath, ChangeSet changes) =>
         Host.Run(() => datapath.ApplyAsync(changes, TestContext.Current.CancellationToken).AsTask().GetAwaiter().GetResult());
@@ -136,6 +147,7 @@ internal sealed class Machine : IDisposable
     public void Dispose()
     {
         _sockets.ForEach(socket => socket.Dispose());
+        _datapaths.ForEach(datapath => datapath.DisposeAsync().AsTask().GetAwaiter().GetResult());
         PodA.Dispose();
         PodB.Dispose();
         Host.Dispose();

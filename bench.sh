@@ -27,5 +27,6 @@ suite() {
 }
 
 suite compile benchmarks/Benchmarks.csproj compile
+suite services benchmarks/Benchmarks.csproj services
 suite verdict benchmarks/Packets/Packets.csproj "$results"
 [[ $ran -gt 0 ]] || refuse "no benchmark has a name containing '$filter': see --help"

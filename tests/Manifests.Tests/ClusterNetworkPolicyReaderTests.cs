@@ -124,6 +124,7 @@ public class ClusterNetworkPolicyReaderTests
     [InlineData("action: allow, to: [ { namespaces: {} } ]", "\"allow\" is not one of Accept, Deny, Pass")]
     [InlineData("to: [ { namespaces: {} } ]", "action: required")]
     [InlineData("action: Accept, to: [ { namespaces: {} } ], protocols: []", "protocols: must have at least one entry")]
+    [InlineData("action: Accept, to: [ { namespaces: {} } ], protocols: null", "protocols: must have at least one entry")]
     [InlineData("action: Accept, to: [ { namespaces: {} } ], protocols: [ {} ]", "must have exactly one of tcp, udp, sctp, destinationNamedPort")]
     [InlineData("action: Accept, to: [ { namespaces: {} } ], protocols: [ { icmp: {} } ]", "unknown field")]
     [InlineData("action: Accept, to: [ { namespaces: {} } ], protocols: [ { tcp: {} } ]", "destinationPort: required")]

@@ -151,7 +151,7 @@ public sealed partial class PolicyCompiler
     private bool Decide(RuleSetEntry entry, bool isAll)
     {
         // Frontends that are gone are among the changed ones only.
-        var isOther = _ruleSets.Decide(entry, _changes.Frontends);
+        var isOther = entry.Decide(_changes.Frontends);
         if (isAll)
         {
             _ruleSets.DecideServices(entry);

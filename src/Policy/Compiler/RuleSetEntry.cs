@@ -107,6 +107,14 @@ internal sealed class RuleSetEntry(RuleSetKey key)
     /// <summary>The named ports its rules spell out.</summary>
     public NamedPortGroup[] NamedPorts { get; set; } = [];
 
+    /// <summary>Decides frontends again; true when the rule set has to be put together again.</summary>
+    public bool Decide(IReadOnlyCollection<Frontend> frontends)
+    {
+        var changed = Services?.Decide(frontends) ?? false;
+        changed |= AuditServices?.Decide(frontends) ?? false;
+        return changed;
+    }
+
     private void SetIndex(PodState pod, int index)
     {
         if (Key.Direction == Direction.Ingress)

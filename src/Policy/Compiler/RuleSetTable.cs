@@ -59,14 +59,6 @@ internal sealed class RuleSetTable(PeerSetTable peerSets, ServiceTable services,
         return entry;
     }
 
-    /// <summary>Decides frontends again; true when the rule set has to be put together again.</summary>
-    public bool Decide(RuleSetEntry entry, IReadOnlyCollection<Frontend> frontends)
-    {
-        var changed = entry.Services?.Decide(frontends) ?? false;
-        changed |= entry.AuditServices?.Decide(frontends) ?? false;
-        return changed;
-    }
-
     /// <summary>Forgets rule sets without users.</summary>
     public void Sweep()
     {

@@ -79,7 +79,7 @@ internal static partial class ClusterPolicyRuleReader
     {
         var node = rule[field];
         var items = scope.Items(node);
-        if (node is null ? required : node is { Kind: NodeKind.Sequence, Items.Count: 0 })
+        if (node is null ? required || rule.Has(field) : node is { Kind: NodeKind.Sequence, Items.Count: 0 })
         {
             scope.Missing(rule, field, "must have at least one entry; the rule fails closed");
         }

@@ -7,12 +7,12 @@ using Xunit;
 namespace Portcullis.EndToEnd.Tests;
 
 /// <summary>
-/// The agent is killed again and again while its world changes. They need root. PORTCULLIS_KILLS is how often (15),
+/// The agent is killed again and again while its world changes. They need root. PORTCULLIS_KILLS is how often (5),
 /// PORTCULLIS_SEED repeats a run's choices.
 /// </summary>
 public sealed class SurvivalTests(ITestOutputHelper output)
 {
-    private static readonly int Kills = Setting("PORTCULLIS_KILLS") ?? 15;
+    private static readonly int Kills = Setting("PORTCULLIS_KILLS") ?? 5;
     private static readonly TimeSpan Busy = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan Rare = TimeSpan.FromSeconds(1);
 

@@ -177,6 +177,6 @@ internal sealed partial class SurvivalWorld : IAsyncDisposable
         return await reader.ReadToEndAsync(limit.Token);
     }
 
-    [GeneratedRegex(@":\[\d+\]| id \d+( name \S+)?( tag \S+)?( jited)?")]
+    [GeneratedRegex(@":\[\d+\]| id \d+( name \S+)?( tag \S+)?( jited)?", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex ProgramId();
 }

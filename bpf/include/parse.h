@@ -278,6 +278,9 @@ static __always_inline int pc_parse6(struct __sk_buff *skb, struct pc_packet *p,
 			if (next == 0 && i)
 				return PC_REASON_MALFORMED;
 			offset += (((__u8 *)&header)[1] + 1) * 8;
+			/* What follows may be a protocol of whose header nothing is read. */
+			if (offset > p->end)
+				return PC_REASON_TRUNCATED;
 		}
 		next = header.next_header;
 	}

@@ -41,7 +41,7 @@ internal sealed class YamlTreeReader
         {
             // The parser lets some malformed input through to exceptions of its internals; to the author it is a syntax error.
             var (line, column) = Clamp(text, reader._parser.Current?.End ?? Mark.Empty);
-            throw new ManifestSyntaxException(line + lineOffset, column, "cannot be read as YAML; look for a missing bracket, quote or colon here or above");
+            throw new ManifestSyntaxException(line + lineOffset, column, "cannot be read as YAML: a bracket, brace or quote is not closed, or a colon is missing, here or above");
         }
     }
 

@@ -82,6 +82,13 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
         .. Folders(allInstances: false).SelectMany(EbpfPaths.Links).Select(link => link.Ifindex),
     ];
 
+    /// <summary>The interfaces on which packets run into a program of this instance.</summary>
+    public HashSet<int> FindAttached() =>
+    [
+        .. Interfaces.List().Keys.Where(ifindex =>
+            Ours(ifindex, anyInstance: false).Count > 0 || Array.Exists(Hooks, hook => IsLinked(ifindex, hook))),
+    ];
+
     /// <summary>Whether both of this instance's programs are on an interface.</summary>
     public bool IsComplete(int ifindex) => AreLinks
         ? Array.TrueForAll(Hooks, hook => IsLinked(ifindex, hook))
@@ -201,13 +208,13 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
     {
         var path = paths.Link(ifindex, hook);
         using var existing = BpfPin.TryOpen(path);
-        if (existing is not null && TcxLinks.InterfaceOf(existing) == ifindex)
+        if (existing is not null && TcxLinks.IsOn(existing, ifindex, hook))
         {
             TcxLinks.Update(existing, program);
             return;
         }
 
-        // What is pinned belonged to an interface that is gone, or was detached by somebody.
+        // What is pinned belonged to an interface that is gone or moved away, or was detached by somebody.
         using var created = TcxLinks.Create(ifindex, hook, program);
         BpfPin.Replace(created.Fd, path);
     }
@@ -215,7 +222,7 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
     private bool IsLinked(int ifindex, TcHook hook)
     {
         using var link = BpfPin.TryOpen(paths.Link(ifindex, hook));
-        return link is not null && TcxLinks.InterfaceOf(link) == ifindex;
+        return link is not null && TcxLinks.IsOn(link, ifindex, hook);
     }
 
     /// <summary>Whether it was there and attached.</summary>
@@ -227,7 +234,7 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
             return false;
         }
 
-        var isAttached = TcxLinks.InterfaceOf(link) != 0;
+        var isAttached = TcxLinks.IsAttached(link);
         if (isAttached)
         {
             TcxLinks.Detach(link);

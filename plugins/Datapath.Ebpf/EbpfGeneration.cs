@@ -117,6 +117,11 @@ internal sealed unsafe class EbpfGeneration : IDisposable
             Volatile.Write(ref entry->Flags, (uint)plan.Flags);
         }
 
+        if (before?.Link != plan.Link)
+        {
+            entry->Heal = 0;
+        }
+
         entry->Ifindex = (uint)plan.Ifindex;
         entry->Ip4Be = plan.FirstIp4Be();
         entry->Ip6 = plan.FirstIp6();
@@ -158,6 +163,9 @@ internal sealed unsafe class EbpfGeneration : IDisposable
             BpfMap.Delete(_object.MapFd("pc_own_addrs"), KeyOf(plan.Ifindex, address), $"forgetting address {address} of {plan.Name}");
         }
     }
+
+    /// <summary>Takes the permits from interfaces of which <paramref name="isGone"/> says so: what gets their index next shall not have them.</summary>
+    public void ForgetPermits(Predicate<int> isGone) => PermitTable.Forget(PermitsFd, isGone);
 
     /// <summary>Adds this generation's counters, summed over processors, to <paramref name="sums"/> of <see cref="Pc.Counters"/> entries.</summary>
     public void AddCounters(Span<PcCounter> sums)

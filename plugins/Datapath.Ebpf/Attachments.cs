@@ -40,10 +40,7 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
             return;
         }
 
-        if (TcFilters.CreateQdisc(ifindex))
-        {
-            Directory.CreateDirectory(paths.QdiscMark(ifindex));
-        }
+        CreateQdisc(ifindex);
 
         Attach(ifindex, TcHook.Ingress, ingress);
         Attach(ifindex, TcHook.Egress, egress);
@@ -175,6 +172,18 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
         return hash == 0 ? 1 : hash;
     }
 
+    // The mark comes first: a qdisc of ours without it would never be removed.
+    private void CreateQdisc(int ifindex)
+    {
+        var mark = paths.QdiscMark(ifindex);
+        var isMarked = Directory.Exists(mark);
+        Directory.CreateDirectory(mark);
+        if (!TcFilters.CreateQdisc(ifindex) && !isMarked)
+        {
+            Directory.Delete(mark);
+        }
+    }
+
     // First in line, so that no other filter accepts a packet before it was judged. A priority that another kind of filter
     // or another protocol has taken is refused by the kernel: then the next.
     private void Attach(int ifindex, TcHook hook, int program)
@@ -207,7 +216,7 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
     private void AttachLink(int ifindex, TcHook hook, int program)
     {
         var path = paths.Link(ifindex, hook);
-        using var existing = BpfPin.TryOpen(path);
+        using var existing = BpfPin.TryOpen(path, BpfPinKind.Link);
         if (existing is not null && TcxLinks.IsOn(existing, ifindex, hook))
         {
             TcxLinks.Update(existing, program);
@@ -221,14 +230,14 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
 
     private bool IsLinked(int ifindex, TcHook hook)
     {
-        using var link = BpfPin.TryOpen(paths.Link(ifindex, hook));
+        using var link = BpfPin.TryOpen(paths.Link(ifindex, hook), BpfPinKind.Link);
         return link is not null && TcxLinks.IsOn(link, ifindex, hook);
     }
 
     /// <summary>Whether it was there and attached.</summary>
     private static bool RemoveLink(string path)
     {
-        using var link = BpfPin.TryOpen(path);
+        using var link = BpfPin.TryOpen(path, BpfPinKind.Link);
         if (link is null)
         {
             return false;

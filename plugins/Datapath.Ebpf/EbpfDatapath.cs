@@ -59,7 +59,7 @@ internal sealed partial class EbpfDatapath : IDatapath
     {
         try
         {
-            CheckMounted();
+            CheckMounted(forWriting: true);
             CheckNetAdmin();
             using var generation = EbpfGeneration.Load(TableCapacities.Estimate(new CompiledWorld()), PcConfigFlags.None, paths: null);
             return new(new DatapathSupport(true, "the kernel takes the eBPF programs"));
@@ -75,7 +75,7 @@ internal sealed partial class EbpfDatapath : IDatapath
     {
         ArgumentNullException.ThrowIfNull(changes);
         cancellationToken.ThrowIfCancellationRequested();
-        CheckMounted();
+        CheckMounted(forWriting: _lowering is null || changes.Replace);
         var full = await EndRemovalAsync();
         var endpoints = Merge(changes);
         var problems = new List<Finding>();
@@ -99,7 +99,7 @@ internal sealed partial class EbpfDatapath : IDatapath
                 ApplyInPlace(changes, endpoints, problems);
             }
         }
-        catch (Exception e) when (e is ArgumentException or InvalidOperationException or KeyNotFoundException or IOException)
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or KeyNotFoundException or IOException or UnauthorizedAccessException)
         {
             throw new DatapathException($"eBPF datapath: revision {changes.Revision} cannot be applied: {e.Message}", isTransient: false, e);
         }
@@ -182,11 +182,15 @@ internal sealed partial class EbpfDatapath : IDatapath
 
     private Task<TableFullException?> EndRemovalAsync() => Interlocked.Exchange(ref _removal, Task.FromResult<TableFullException?>(null));
 
-    private static void CheckMounted()
+    // A change in place writes there only what belongs to a new interface.
+    private static void CheckMounted(bool forWriting)
     {
-        if (!EbpfPaths.IsMounted())
+        switch (EbpfPaths.IsWritable())
         {
-            throw new FeatureNotSupportedException("bpffs", $"not mounted: mount -t bpf bpf {EbpfPaths.FileSystem}");
+            case null:
+                throw new FeatureNotSupportedException("bpffs", $"not mounted: mount -t bpf bpf {EbpfPaths.FileSystem}");
+            case false when forWriting:
+                throw new FeatureNotSupportedException("bpffs", $"mounted read-only: mount -o remount,rw {EbpfPaths.FileSystem}");
         }
     }
 

@@ -14,6 +14,12 @@ internal static unsafe partial class LibBpf
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial int libbpf_num_possible_cpus();
 
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int libbpf_probe_bpf_map_type(int type, nint opts);
+
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int libbpf_probe_bpf_helper(int programType, int helper, nint opts);
+
     [LibraryImport(Library, SetLastError = true), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial nint bpf_object__open_mem(byte* data, nuint size, void* opts);
 
@@ -133,6 +139,18 @@ internal static unsafe partial class LibBpf
 
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial void ring_buffer__free(nint ring);
+
+    /// <summary>The start of struct bpf_map_info; the kernel fills no more than it is given room for.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct bpf_map_info
+    {
+        public uint type;
+        public uint id;
+        public uint key_size;
+        public uint value_size;
+        public uint max_entries;
+        public uint map_flags;
+    }
 
     public const uint BPF_MAP_TYPE_ARRAY = 2;
     public const uint BPF_F_MMAPABLE = 1 << 10;

@@ -67,6 +67,9 @@ internal sealed partial class NetNamespace : IDisposable
     /// <summary>Runs <c>tc</c> with these arguments and returns what it printed.</summary>
     public string Tc(string arguments) => Command("tc", arguments);
 
+    /// <summary>Runs <c>mount</c> with these arguments.</summary>
+    public void Mount(string arguments) => Command("mount", arguments);
+
     /// <summary>Has the kernel follow the flows that are forwarded here.</summary>
     public void TrackConnections()
     {

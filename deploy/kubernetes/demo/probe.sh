@@ -2,7 +2,7 @@
 # Usage: probe.sh [--context NAME]
 #
 # Lets every pod of the demo application request every target over HTTP, through its Service, and prints who reached whom:
-# + answered, - no answer within 3 s. Compare with the matrices of examples/demo/scenario/expected.json. Changes nothing.
+# + answered, - no answer within 3 s, ! the pod could not be asked. Compare with the matrices of examples/demo/scenario/expected.json. Changes nothing.
 set -euo pipefail
 kubectl=(kubectl)
 case ${1:-} in
@@ -29,11 +29,10 @@ echo
 for pod in "${pods[@]}"; do
   printf '%-32s' "$pod"
   for address in "${addresses[@]}"; do
-    if "${kubectl[@]}" -n "${pod%/*}" exec "deployment/${pod#*/}" -- wget -q -T 3 -O /dev/null "http://$address/" >/dev/null 2>&1 </dev/null; then
-      printf ' +'
-    else
-      printf ' -'
-    fi
+    # shellcheck disable=SC2016 # $0 is for the shell in the pod.
+    answer=$("${kubectl[@]}" -n "${pod%/*}" exec "deployment/${pod#*/}" -- \
+      sh -c 'wget -q -T 3 -O /dev/null "$0" && echo + || echo -' "http://$address/" 2>/dev/null </dev/null) || answer=!
+    printf ' %s' "$answer"
   done
   echo
 done

@@ -39,10 +39,10 @@ internal static partial class Agent
         await using var plugins = PluginSetup.Load(configuration, logging, metrics, requireChosen: true);
         LogPlugins(logger, plugins);
         var source = PluginSetup.CreateSource(plugins, options.Source.Plugin);
-        var (datapath, choice) = await DatapathSelection.ChooseAsync(plugins, options.Datapath.Plugin, cancellationToken);
-        LogDatapath(logger, choice.Plugin, choice.Reason);
         AgentSocket.Prepare(options.Api.Socket);
         using var claim = InstanceClaim.Take(options.Node.Instance);
+        var (datapath, choice) = await DatapathSelection.ChooseAsync(plugins, options.Datapath.Plugin, cancellationToken);
+        LogDatapath(logger, choice.Plugin, choice.Reason);
         using var links = LinkWatcher.Start();
         var loop = new EnforcementLoop(
             source, datapath, choice, links.Current, options, metrics, TimeProvider.System, logging.CreateLogger<EnforcementLoop>());

@@ -59,6 +59,15 @@ public sealed class CommandLineTests
         Assert.True(code == expected, error);
     }
 
+    [Fact]
+    public async Task Demo_MisspeltSetting_IsRefusedBeforeAnythingIsMade()
+    {
+        var (code, output, error) = await RunAsync("demo", "--set", "datapath.plugn=ebpf");
+
+        Assert.Equal((2, string.Empty), (code, output));
+        Assert.Contains("datapath.plugn: unknown key", error, StringComparison.Ordinal);
+    }
+
     private static async Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments)
     {
         using var output = new StringWriter();

@@ -237,11 +237,23 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
     /// <summary>Whether it was there and attached.</summary>
     private static bool RemoveLink(string path)
     {
-        using var link = BpfPin.TryOpen(path, BpfPinKind.Link);
+        FdHandle? link;
+        try
+        {
+            link = BpfPin.TryOpen(path, BpfPinKind.Link);
+        }
+        catch (ForeignPinException)
+        {
+            // Nothing of ours is attached by it.
+            return false;
+        }
+
         if (link is null)
         {
             return false;
         }
+
+        using var opened = link;
 
         var isAttached = TcxLinks.IsAttached(link);
         if (isAttached)

@@ -198,7 +198,7 @@ internal sealed unsafe class EbpfGeneration : IDisposable
         if (existing is not null && !opened.Fits(map, existing.Fd))
         {
             existing.Dispose();
-            throw BpfPin.Foreign(pin!);
+            throw new ForeignPinException(pin!);
         }
 
         return existing;

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace Portcullis.Datapath.Ebpf.Native;
 
@@ -10,8 +11,11 @@ internal enum TcHook
     Egress = LibBpf.BPF_TC_EGRESS,
 }
 
-/// <summary>A filter on a hook. Zero ids: not an eBPF filter.</summary>
-internal readonly record struct TcFilter(uint Priority, uint Handle, uint ProgramId);
+/// <summary>A filter on a hook.</summary>
+/// <param name="Priority">Its priority.</param>
+/// <param name="Handle">Its handle.</param>
+/// <param name="Program">What it was named after when it was attached: the program and its number; empty: not an eBPF filter.</param>
+internal readonly record struct TcFilter(uint Priority, uint Handle, string Program);
 
 /// <summary>clsact filters. Everything is about the network namespace of the calling thread.</summary>
 internal static unsafe class TcFilters
@@ -136,7 +140,7 @@ internal static unsafe class TcFilters
     private static TcFilter? ReadFilter(ReadOnlySpan<byte> message)
     {
         const int TcaOptions = 2;
-        const int TcaBpfId = 11;
+        const int TcaBpfName = 7;
         var handle = BinaryPrimitives.ReadUInt32LittleEndian(message[8..]);
         if (handle == 0)
         {
@@ -145,8 +149,7 @@ internal static unsafe class TcFilters
 
         var priority = BinaryPrimitives.ReadUInt32LittleEndian(message[16..]) >> 16;
         var options = Attribute(message[20..], TcaOptions);
-        var id = Attribute(options, TcaBpfId);
-        return new TcFilter(priority, handle, id.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(id) : 0);
+        return new TcFilter(priority, handle, Encoding.ASCII.GetString(Attribute(options, TcaBpfName).TrimEnd((byte)0)));
     }
 
     private static ReadOnlySpan<byte> Attribute(ReadOnlySpan<byte> attributes, int type)

@@ -30,13 +30,10 @@ internal static unsafe class TcxLinks
         BpfException.Check(LibBpf.bpf_link_update(link.Fd, program, null), "replacing the program of a TCX link");
 
     /// <summary>The interface a link is attached to; 0: to none any more.</summary>
-    public static int InterfaceOf(FdHandle link)
-    {
-        LibBpf.bpf_link_info info = default;
-        var length = (uint)sizeof(LibBpf.bpf_link_info);
-        BpfException.Check(LibBpf.bpf_obj_get_info_by_fd(link.Fd, &info, &length), "reading a TCX link");
-        return (int)info.tcx_ifindex;
-    }
+    public static int InterfaceOf(FdHandle link) => (int)InfoOf(link).tcx_ifindex;
+
+    /// <summary>The id of the program of a link.</summary>
+    public static uint ProgramOf(FdHandle link) => InfoOf(link).prog_id;
 
     public static void Detach(FdHandle link) =>
         BpfException.Check(LibBpf.bpf_link_detach(link.Fd), "detaching a TCX link");
@@ -59,6 +56,14 @@ internal static unsafe class TcxLinks
         }
 
         return ids[..(int)count].ToArray();
+    }
+
+    private static LibBpf.bpf_link_info InfoOf(FdHandle link)
+    {
+        LibBpf.bpf_link_info info = default;
+        var length = (uint)sizeof(LibBpf.bpf_link_info);
+        BpfException.Check(LibBpf.bpf_obj_get_info_by_fd(link.Fd, &info, &length), "reading a TCX link");
+        return info;
     }
 
     private static int TypeOf(TcHook hook) => hook == TcHook.Ingress ? LibBpf.BPF_TCX_INGRESS : LibBpf.BPF_TCX_EGRESS;

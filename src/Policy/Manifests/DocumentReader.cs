@@ -3,7 +3,8 @@ using Portcullis.Resources;
 namespace Portcullis.Policy.Manifests;
 
 /// <summary>Turns the documents of one file into resources: finds out what each is and has it read.</summary>
-internal sealed class DocumentReader(string file)
+/// <param name="file">The file; null: objects of an API server, which stand nowhere.</param>
+internal sealed class DocumentReader(string? file)
 {
     private static readonly KnownKind[] Known =
     [
@@ -28,7 +29,7 @@ internal sealed class DocumentReader(string file)
     public void ReportUnreadable(int line, int column, string message)
     {
         Complete = false;
-        Findings.Add(new Finding(FindingSeverity.Error, new SourcePosition(file, line, column), string.Empty, message));
+        Findings.Add(new Finding(FindingSeverity.Error, PositionAt(line, column), string.Empty, message));
     }
 
     /// <summary>Reads one document: an object, a list of objects, or nothing.</summary>
@@ -39,6 +40,10 @@ internal sealed class DocumentReader(string file)
             Read(document, null);
         }
     }
+
+    /// <summary>Reads an object of a known kind, which it need not state itself.</summary>
+    public void Read(ManifestNode document, string apiVersion, string kind) =>
+        Read(document, Array.Find(Known, known => known.ApiVersion == apiVersion && known.Name == kind));
 
     /// <summary>Reads an object; one in a typed list may leave out what the list says.</summary>
     private void Read(ManifestNode node, KnownKind? implied)
@@ -143,10 +148,12 @@ internal sealed class DocumentReader(string file)
             : string.Empty;
         Findings.Add(new Finding(
             nearest is null ? FindingSeverity.Note : FindingSeverity.Warning,
-            new SourcePosition(file, node.Line, node.Column),
+            PositionAt(node.Line, node.Column),
             Text.Shorten(kind) + name,
             $"{Text.Shorten(apiVersion ?? "an object")} of this kind is not used here and ignored{(nearest is null ? string.Empty : $"; did you mean {nearest}?")}"));
     }
+
+    private SourcePosition PositionAt(int line, int column) => file is null ? default : new(file, line, column);
 
     private sealed record KnownKind(string ApiVersion, string Name, Func<ObjectScope, Resource?> Read);
 }

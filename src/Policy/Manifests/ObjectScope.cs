@@ -4,7 +4,7 @@ using Portcullis.Resources;
 namespace Portcullis.Policy.Manifests;
 
 /// <summary>One object of a file while it is read: its tree, what it is called and what is wrong with it.</summary>
-internal sealed class ObjectScope(string file, ManifestNode root, string kind, List<Finding> findings)
+internal sealed class ObjectScope(string? file, ManifestNode root, string kind, List<Finding> findings)
 {
     private int _findings;
 
@@ -21,7 +21,10 @@ internal sealed class ObjectScope(string file, ManifestNode root, string kind, L
     /// <summary>The first error after each count, for the defect of a policy or a rule.</summary>
     public string? LastFirstError { get; private set; }
 
-    public SourcePosition PositionOf(ManifestNode node) => new(file, node.Line, node.Column);
+    /// <summary>Whether an API server accepted the object: metadata it has beyond what is known here belongs to a newer version of it.</summary>
+    public bool IsFromServer => file is null;
+
+    public SourcePosition PositionOf(ManifestNode node) => PositionAt(node.Line, node.Column);
 
     /// <summary>Starts collecting for <see cref="DefectSince"/>.</summary>
     public int Mark()
@@ -228,7 +231,7 @@ internal sealed class ObjectScope(string file, ManifestNode root, string kind, L
         _findings++;
         if (_findings <= ManifestLimits.FindingsPerObject)
         {
-            findings.Add(new Finding(severity, new SourcePosition(file, line, column), Name, message));
+            findings.Add(new Finding(severity, PositionAt(line, column), Name, message));
         }
         else if (_findings == ManifestLimits.FindingsPerObject + 1)
         {
@@ -236,6 +239,8 @@ internal sealed class ObjectScope(string file, ManifestNode root, string kind, L
                 FindingSeverity.Error, PositionOf(Root), Name, $"more than {ManifestLimits.FindingsPerObject} findings; the rest is not listed"));
         }
     }
+
+    private SourcePosition PositionAt(int line, int column) => file is null ? default : new(file, line, column);
 
     private static string Join(string path, string message) => path.Length == 0 ? message : $"{path}: {message}";
 

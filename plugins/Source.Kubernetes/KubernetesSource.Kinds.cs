@@ -2,6 +2,7 @@ using Portcullis.Resources;
 using Portcullis.Sources.Kubernetes.Connection;
 using Portcullis.Sources.Kubernetes.Informers;
 using Portcullis.Sources.Kubernetes.Objects;
+using Portcullis.Sources.Kubernetes.PolicyEndpoints;
 
 namespace Portcullis.Sources.Kubernetes;
 
@@ -11,7 +12,12 @@ public sealed partial class KubernetesSource
     private const string Networking = "networking.k8s.io/v1";
     private const string ClusterNetworking = "policy.networking.k8s.io/v1alpha2";
 
-    private List<IInformer> CreateInformers(ApiServer server, ChangeBoard board)
+    private const string Resolved = "/apis/networking.k8s.aws/v1alpha1";
+
+    private List<IInformer> CreateInformers(ApiServer server, ChangeBoard board) =>
+        _options.Policies == PolicyMode.Resources ? CreateForResources(server, board) : CreateForPolicyEndpoints(server, board);
+
+    private List<IInformer> CreateForResources(ApiServer server, ChangeBoard board)
     {
         var pods = new ObjectTranslator();
         return
@@ -28,10 +34,7 @@ public sealed partial class KubernetesSource
                 new ApiKind<ServiceObject>("services", Core, ApiJson.Default.ObjectListServiceObject, ApiJson.Default.ObjectFrameServiceObject),
                 ResourceKind.Service,
                 ObjectTranslator.Translate),
-            Create(
-                new ApiKind<Pod>("pods", Core, ApiJson.Default.ObjectListPod, ApiJson.Default.ObjectFramePod),
-                ResourceKind.Workload,
-                pods.Translate),
+            Create(Pods, ResourceKind.Workload, pods.Translate),
             Create(
                 Policies("networkpolicies", Networking),
                 ResourceKind.NetworkPolicy,
@@ -46,6 +49,41 @@ public sealed partial class KubernetesSource
             where T : class, IApiObject =>
             new Informer<T>(kind, new ResourceSet<T>(resource, translate, board), server, board, _time, _logger);
     }
+
+    /// <summary>Policies that a controller resolved to addresses: of pods only this node's are needed, and no namespaces, nodes or Services.</summary>
+    private List<IInformer> CreateForPolicyEndpoints(ApiServer server, ChangeBoard board)
+    {
+        var pods = new ObjectTranslator();
+        var kind = new ApiKind<PolicyEndpoint>("policyendpoints", Resolved, ApiJson.Default.ObjectListPolicyEndpoint, ApiJson.Default.ObjectFramePolicyEndpoint);
+        return
+        [
+            new Informer<Pod>(
+                Pods with { FieldSelector = $"spec.nodeName={_settings.NodeName}" },
+                new ResourceSet<Pod>(ResourceKind.Workload, pod => PolicyJoiner.Named(pods.Translate(pod)), board),
+                server,
+                board,
+                _time,
+                _logger),
+            new Informer<PolicyEndpoint>(
+                kind,
+                new PolicyEndpointSet(
+                    PolicyJoiner.Join, policy => new ResourceKey(ResourceKind.NetworkPolicy, policy.Namespace ?? string.Empty, policy.Name!), board),
+                server,
+                board,
+                _time,
+                _logger),
+            new Informer<PolicyEndpoint>(
+                kind with { Name = "clusterpolicyendpoints", IsOptional = true },
+                new PolicyEndpointSet(
+                    PolicyJoiner.JoinCluster, policy => new ResourceKey(ResourceKind.ClusterNetworkPolicy, string.Empty, policy.Name!), board),
+                server,
+                board,
+                _time,
+                _logger),
+        ];
+    }
+
+    private static ApiKind<Pod> Pods => new("pods", Core, ApiJson.Default.ObjectListPod, ApiJson.Default.ObjectFramePod);
 
     private static ApiKind<PolicyObject> Policies(string name, string apiVersion) =>
         new(name, $"/apis/{apiVersion}", ApiJson.Default.ObjectListPolicyObject, ApiJson.Default.ObjectFramePolicyObject);

@@ -30,6 +30,11 @@ internal static class ApiConfiguration
 
     private static KubernetesClientConfiguration ReadFile(string path) => Guard($"kubeconfig {path}", () =>
     {
+        if (!File.Exists(path))
+        {
+            throw new FileNotFoundException("the file does not exist");
+        }
+
         var model = KubernetesClientConfiguration.LoadKubeConfig(new FileInfo(path), useRelativePaths: true);
         var tokenFile = FindTokenFile(model, path);
         if (tokenFile is null)
@@ -54,8 +59,7 @@ internal static class ApiConfiguration
         catch (Exception exception) when (exception is KubeConfigException or IOException or UnauthorizedAccessException
             or YamlDotNet.Core.YamlException or FormatException or NullReferenceException or System.Security.Cryptography.CryptographicException)
         {
-            var cause = exception is FileNotFoundException or DirectoryNotFoundException ? "does not exist" : exception.Message;
-            throw new ApiConfigurationException($"{what} cannot be used: {cause.ReplaceLineEndings(" ")}", exception);
+            throw new ApiConfigurationException($"{what} cannot be used: {exception.Message.ReplaceLineEndings(" ")}", exception);
         }
     }
 

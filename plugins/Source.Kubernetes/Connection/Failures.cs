@@ -34,7 +34,7 @@ internal static class Failures
         HttpStatusCode.Unauthorized =>
             $"does not accept the credentials of {server.Origin} (401 Unauthorized): the token or certificate is wrong or expired, renew it",
         HttpStatusCode.Forbidden =>
-            $"does not let this agent read {kind}: grant get, list and watch in its ClusterRole ({OneLine(refused.Message)})",
+            $"does not let this agent read {kind}: grant list and watch in its ClusterRole ({OneLine(refused.Message)})",
         _ => $"answered {(int)refused.Status} to a request for {kind}: {OneLine(refused.Message)}",
     };
 

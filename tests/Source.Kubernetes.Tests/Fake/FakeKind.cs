@@ -45,9 +45,9 @@ internal sealed class FakeKind(string path)
                 }
             }
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException exception)
         {
-            throw new TimeoutException($"{Path}: waited for {what}");
+            throw new TimeoutException($"{Path}: waited for {what}", exception);
         }
     }
 
@@ -98,7 +98,7 @@ internal sealed class FakeKind(string path)
         lock (_lock)
         {
             _version++;
-            SendRaw($$"""{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"{{_version}}","creationTimestamp":null}}}""" + "\n");
+            SendRaw($$$$"""{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"{{{{_version}}}}","creationTimestamp":null}}}""" + "\n");
         }
     }
 

@@ -19,6 +19,7 @@ public sealed class LayoutTests
         { typeof(PcOwnAddressKey), "pc_own_address_key" },
         { typeof(PcConfig), "pc_config" },
         { typeof(PcCounter), "pc_counter" },
+        { typeof(PcRuleCounter), "pc_rule_counter" },
         { typeof(PcEvent), "pc_event" },
     };
 

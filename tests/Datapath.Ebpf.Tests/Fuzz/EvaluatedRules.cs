@@ -54,17 +54,13 @@ internal sealed class EvaluatedRules(PolicyEvaluator evaluator, Policy.Evaluator
             return new Fate(PcReason.Audit, audit);
         }
 
-        // What a Service's backends are denied is denied the Service, whatever the kind.
-        var isService = evaluator.World.Services.Any(service => service.ClusterIps.Contains(peer));
-        var isIsolation = verdict is { Tier: RuleTierKind.NetworkPolicy, DecidedBy: { Rule: null } } && !(isService && direction == Direction.Egress && HasBackend(peer, probe));
+        // Rules deny a cluster IP by name, also where it is isolation that its backends meet.
+        var isService = direction == Direction.Egress && evaluator.World.Services.Any(service => service.ClusterIps.Contains(peer));
+        var isIsolation = verdict is { Tier: RuleTierKind.NetworkPolicy, DecidedBy.Rule: null } && !isService;
         return verdict.Allowed
             ? new Fate(PcReason.Allowed, verdict.DecidedBy)
             : new Fate(isIsolation ? PcReason.Isolated : PcReason.Denied, verdict.DecidedBy);
     }
-
-    private bool HasBackend(IpAddress clusterIp, Probe probe) =>
-        evaluator.World.Services.Any(service => service.ClusterIps.Contains(clusterIp)
-            && service.Ports.Any(port => port.Protocol == probe.Protocol && port.Port == probe.Port));
 
     /// <summary>An own address at the other end is there through a Service, which the evaluator judges by the Service's address.</summary>
     private Fate JudgeOwn(Direction direction, IpAddress peer, Probe probe)

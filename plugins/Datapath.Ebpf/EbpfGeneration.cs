@@ -40,8 +40,8 @@ internal sealed unsafe class EbpfGeneration : IDisposable
             opened.ResizeValue("pc_rows", capacities.Rows * 1024);
             opened.Resize("pc_pages", capacities.Pages);
             opened.Resize("pc_ports", capacities.Ports);
-            using var permits = paths is null ? null : BpfPin.TryOpen(paths.Permits);
-            using var config = paths is null ? null : BpfPin.TryOpen(paths.Config);
+            using var permits = TryOpen(opened, "pc_permits", paths?.Permits);
+            using var config = TryOpen(opened, ".data.config", paths?.Config);
             var seed = config is null ? NewSeed() : SeedOf(config);
             if (permits is not null && config is not null)
             {
@@ -80,12 +80,16 @@ internal sealed unsafe class EbpfGeneration : IDisposable
         Volatile.Write(ref config->Flags, (uint)(count is null ? flags : flags | PcConfigFlags.Events));
     }
 
-    /// <summary>Keeps what the next process needs.</summary>
+    /// <summary>Keeps what the next process needs, and drops what an agent of another layout kept.</summary>
     public void Pin(EbpfPaths paths)
     {
         // Without its seeds a permit table is useless, with the wrong ones it is only stale: permits first.
         BpfPin.Replace(PermitsFd, paths.Permits);
         BpfPin.Replace(_object.MapFd(".data.config"), paths.Config);
+        foreach (var other in paths.OfOtherLayouts())
+        {
+            File.Delete(other);
+        }
     }
 
     /// <summary>Endpoints in the table.</summary>
@@ -115,6 +119,11 @@ internal sealed unsafe class EbpfGeneration : IDisposable
         if (plan.Flags.HasFlag(PcEndpointFlags.Closed))
         {
             Volatile.Write(ref entry->Flags, (uint)plan.Flags);
+        }
+
+        if (before?.Link != plan.Link)
+        {
+            entry->Heal = 0;
         }
 
         entry->Ifindex = (uint)plan.Ifindex;
@@ -159,6 +168,9 @@ internal sealed unsafe class EbpfGeneration : IDisposable
         }
     }
 
+    /// <summary>Takes the permits from interfaces of which <paramref name="isGone"/> says so: what gets their index next shall not have them.</summary>
+    public void ForgetPermits(Predicate<int> isGone) => PermitTable.Forget(PermitsFd, isGone);
+
     /// <summary>Adds this generation's counters, summed over processors, to <paramref name="sums"/> of <see cref="Pc.Counters"/> entries.</summary>
     public void AddCounters(Span<PcCounter> sums)
     {
@@ -178,6 +190,18 @@ internal sealed unsafe class EbpfGeneration : IDisposable
     {
         _tables.Dispose();
         _object.Dispose();
+    }
+
+    private static FdHandle? TryOpen(BpfObject opened, string map, string? pin)
+    {
+        var existing = pin is null ? null : BpfPin.TryOpen(pin, BpfPinKind.Map);
+        if (existing is not null && !opened.Fits(map, existing.Fd))
+        {
+            existing.Dispose();
+            throw BpfPin.Foreign(pin!);
+        }
+
+        return existing;
     }
 
     private static PcSeed NewSeed()

@@ -14,4 +14,6 @@ internal static class ManifestLimits
     public const int AliasedNodes = 100_000;
 
     public const int FindingsPerObject = 100;
+
+    public const int FindingsPerFile = 10_000;
 }

@@ -7,7 +7,7 @@ using Portcullis.Net;
 using Portcullis.Resources;
 using Portcullis.Rules;
 
-namespace Portcullis.Packets;
+namespace Portcullis.Benchmarks.Packets;
 
 /// <summary>The duration of one run on one packet, and of the empty program measured around it.</summary>
 internal sealed record Measurement(string Packet, uint Nanoseconds, uint Empty);

@@ -73,5 +73,10 @@ internal static class DatapathSelection
         {
             return (null, exception.Message);
         }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            // The boundary to foreign code: a plugin with a defect is one that cannot run here.
+            return (null, $"asking it failed: {exception.GetType().Name}: {exception.Message}");
+        }
     }
 }

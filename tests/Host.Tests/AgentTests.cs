@@ -116,6 +116,21 @@ public sealed class AgentTests
         Assert.False(File.Exists(agent.State));
     }
 
+    [Theory]
+    [InlineData("datapath.plugin=good")]
+    [InlineData("datapath.plugin=auto")]
+    public async Task Run_DatapathPluginHasADefect_ExitsTwoAndNamesIt(string set)
+    {
+        await using var agent = new TestAgent();
+
+        var (code, _, error) = await agent.RunAsync(["run"], [set, "datapath.good.defect=off by one"]);
+
+        Assert.Equal(2, code);
+        Assert.Contains("good", error, StringComparison.Ordinal);
+        Assert.Contains("InvalidOperationException: off by one", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Run_SocketIsTaken_IsSaidBeforeTheDatapathIsTried()
     {

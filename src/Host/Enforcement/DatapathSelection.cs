@@ -36,6 +36,11 @@ internal sealed partial class DatapathSelection(PluginCatalog catalog, string co
         {
             return (null, exception.Message);
         }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            // The boundary to foreign code: a plugin with a defect is one that cannot run here.
+            return (null, $"asking it failed: {exception.GetType().Name}: {exception.Message}");
+        }
     }
 
     /// <summary>Takes the datapath that configuration names, or with <c>auto</c> the first that this machine can run.</summary>

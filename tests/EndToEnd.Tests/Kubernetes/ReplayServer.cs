@@ -127,7 +127,7 @@ internal sealed class ReplayServer : IAsyncDisposable
         }
     }
 
-    private string Frame(string type, string item) => $"{{\"type\":\"{type}\",\"object\":{item}}}\n";
+    private static string Frame(string type, string item) => $"{{\"type\":\"{type}\",\"object\":{item}}}\n";
 
     private static string NamespaceText(int i) =>
         $$$$"""{"metadata":{"name":"ns-{{{{i}}}}","resourceVersion":"1","labels":{"kubernetes.io/metadata.name":"ns-{{{{i}}}}","team":"team-{{{{i % 50}}}}"}}}""";

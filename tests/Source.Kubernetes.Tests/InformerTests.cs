@@ -98,6 +98,7 @@ public sealed class InformerTests
 
         await using var watch = await SourceWatch.SyncedAsync(server.Kubeconfig);
         await watch.UntilNamesAsync("a", "b", "c", "d", "e");
+        await server.Pods.NextWatchAsync();
         var lastPage = new TaskCompletionSource();
         var reached = new TaskCompletionSource();
         server.Pods.Intercept = async (_, request) =>

@@ -20,6 +20,7 @@ internal static class Failures
             ApiConfigurationException => exception.Message,
             ApiException refused => Explain(refused, server, connection, kind),
             SilenceException => "did not answer in time; check the network, and what the server is busy with",
+            OperationCanceledException => $"cannot be reached: there is no connection in time; check the network and that the address in {server.Origin} is right",
             HttpRequestException => ExplainUnreachable(exception, server, connection),
             UnreadableException => $"sends {kind} that cannot be read: {exception.Message}",
             _ => $"the connection broke: {OneLine(exception.Message)}",

@@ -5,12 +5,15 @@ internal sealed class Backoff
 {
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>No longer, so that a server that is back is noticed soon; also for refusals, because a server that starts refuses what it will allow.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(3);
+
     private int _failures;
 
     /// <summary>The next wait, between half the limit and the limit once that is reached.</summary>
-    public TimeSpan Next(TimeSpan limit)
+    public TimeSpan Next()
     {
-        var full = Math.Min(limit.TotalMilliseconds, First.TotalMilliseconds * Math.Pow(2, Math.Min(_failures, 20)));
+        var full = Math.Min(Limit.TotalMilliseconds, First.TotalMilliseconds * Math.Pow(2, Math.Min(_failures, 20)));
         _failures++;
         return TimeSpan.FromMilliseconds(full * (0.5 + (Random.Shared.NextDouble() / 2)));
     }

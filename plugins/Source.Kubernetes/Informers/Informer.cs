@@ -26,8 +26,6 @@ internal sealed partial class Informer<T>(
     /// <summary>A watch that ends sooner and told nothing counts as a failure.</summary>
     private static readonly TimeSpan ShortWatch = TimeSpan.FromSeconds(1);
 
-    private static readonly TimeSpan UnreachableLimit = TimeSpan.FromSeconds(3);
-    private static readonly TimeSpan RefusedLimit = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LongestRequestedWait = TimeSpan.FromSeconds(60);
 
     private readonly Backoff _backoff = new();
@@ -144,7 +142,7 @@ internal sealed partial class Informer<T>(
 
         if (lasted < ShortWatch)
         {
-            await Task.Delay(_backoff.Next(UnreachableLimit), time, cancellationToken);
+            await Task.Delay(_backoff.Next(), time, cancellationToken);
         }
     }
 
@@ -222,37 +220,35 @@ internal sealed partial class Informer<T>(
         }
 
         // A watch that breaks is nothing to tell anybody, unless it cannot be made again.
-        if (!wasWatching)
+        if (!wasWatching && !IsOfAbandonedConnection(exception))
         {
             board.SetProblem(kind.Name, Failures.Explain(exception, server, connection, kind.Name));
         }
 
-        if (connection is not null && exception is HttpRequestException or SilenceException or ObjectDisposedException or ApiException { Status: HttpStatusCode.Unauthorized })
+        if (connection is not null
+            && exception is (HttpRequestException or SilenceException or OperationCanceledException or ApiException { Status: HttpStatusCode.Unauthorized }))
         {
-            server.Abandon(connection!);
+            server.Abandon(connection);
         }
 
         await Task.Delay(NextWait(exception), time, cancellationToken);
     }
 
-    private TimeSpan NextWait(Exception exception)
-    {
-        if (exception is ApiException { RetryAfter: { } requested })
-        {
-            return requested < TimeSpan.Zero ? TimeSpan.Zero : requested < LongestRequestedWait ? requested : LongestRequestedWait;
-        }
+    private TimeSpan NextWait(Exception exception) => exception is ApiException { RetryAfter: { } requested }
+        ? TimeSpan.FromTicks(Math.Clamp(requested.Ticks, 0, LongestRequestedWait.Ticks))
+        : _backoff.Next();
 
-        return _backoff.Next(exception is ApiException { Status: >= HttpStatusCode.BadRequest and < HttpStatusCode.InternalServerError }
-            ? RefusedLimit
-            : UnreachableLimit);
-    }
+    /// <summary>Whether another kind gave up the connection while this one used it. A connection that is not made in time is cancelled too, but says so.</summary>
+    private static bool IsOfAbandonedConnection(Exception exception) =>
+        exception is ObjectDisposedException or OperationCanceledException { InnerException: not TimeoutException };
 
     /// <summary>Whether the next watch would not bring everything that happened.</summary>
     private static bool MayHaveMissedSomething(Exception exception) => exception switch
     {
         ApiException { IsInStream: true } => true,
         ApiException { Status: HttpStatusCode.Gone or HttpStatusCode.NotFound or HttpStatusCode.BadRequest } => true,
-        ApiException or ApiConfigurationException or HttpRequestException or IOException or SilenceException or OperationCanceledException => false,
+        ApiException or ApiConfigurationException or HttpRequestException or IOException or SilenceException or OperationCanceledException
+            or ObjectDisposedException => false,
         _ => true,
     };
 }

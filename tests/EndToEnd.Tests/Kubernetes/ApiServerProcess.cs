@@ -39,9 +39,12 @@ internal sealed class ApiServerProcess : IAsyncDisposable
     /// <summary>The file with the agent's token.</summary>
     public string AgentTokenFile => PathOf("agent-token");
 
-    public static async Task<ApiServerProcess> StartAsync(NetworkNamespace network)
+    /// <summary>Starts one.</summary>
+    /// <param name="network">Where it listens.</param>
+    /// <param name="programs">The folder of its programs.</param>
+    public static async Task<ApiServerProcess> StartAsync(NetworkNamespace network, string programs)
     {
-        var server = new ApiServerProcess(network, await ApiServerPrograms.FolderAsync());
+        var server = new ApiServerProcess(network, programs);
         server.WriteFiles();
         server._etcd = server.Run(
             "etcd", "--data-dir", server.PathOf("etcd"), "--listen-client-urls", "http://127.0.0.1:2379", "--advertise-client-urls", "http://127.0.0.1:2379",
@@ -94,7 +97,7 @@ internal sealed class ApiServerProcess : IAsyncDisposable
     public async Task KubectlAsync(params string[] arguments)
     {
         var result = await Executable.RunProgramAsync(
-            _network, Path.Combine(_programs, "kubectl"), ["--kubeconfig", PathOf("admin.kubeconfig"), .. arguments]);
+            _network, Path.Combine(_programs, "kubectl"), ["--kubeconfig", PathOf("admin.kubeconfig"), "--cache-dir", PathOf("kubectl"), .. arguments]);
         Assert.True(result.ExitCode == 0, $"kubectl {string.Join(' ', arguments)}: {result.Error}{result.Output}");
     }
 

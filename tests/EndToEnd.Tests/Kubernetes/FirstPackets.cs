@@ -1,44 +1,40 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Portcullis.Host.Demo;
+using Portcullis.Host.Native;
 using Portcullis.Net;
+using Xunit;
 
 namespace Portcullis.EndToEnd.Tests.Kubernetes;
 
-/// <summary>Packets that a pod sends from before its interface is up.</summary>
-internal static class FirstPackets
+/// <summary>What became of the packets that a pod sent from before its interface was up.</summary>
+/// <param name="Sent">How many it could send.</param>
+/// <param name="Leaked">How many reached another pod.</param>
+/// <param name="OpenFor">How long after the first that was sent the last one arrived.</param>
+internal sealed record FirstPackets(int Sent, int Leaked, TimeSpan OpenFor)
 {
     private const int Port = 5353;
     private static readonly TimeSpan After = TimeSpan.FromMilliseconds(300);
 
     /// <summary>Makes the pod while a loop sends from inside it, and removes it.</summary>
-    /// <returns>How many of its datagrams reached the other pod.</returns>
-    public static async Task<int> LeakAsync(PodNetwork network, NamespacedName name, IpAddress address, IpAddress to)
+    public static async Task<FirstPackets> SendAsync(PodNetwork network, NamespacedName name, IpAddress address, IpAddress to)
     {
-        var receiver = network.Pods.Single(pod => pod.Addresses.Contains(to)).Network;
-        using var server = receiver.Run(() =>
-        {
-            var socket = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
-            socket.Bind(new IPEndPoint(to.ToIPAddress(), Port));
-            return socket;
-        });
         using var stop = new CancellationTokenSource();
-        Task<int>? sending = null;
+        var receiver = network.Pods.Single(pod => pod.Addresses.Contains(to)).Network;
+        using var server = receiver.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
+        server.Bind(new IPEndPoint(to.ToIPAddress(), Port));
+        var receiving = ReceiveAsync(server, stop.Token);
+        Task<(int Sent, long First)>? sending = null;
         var pod = network.AddPod(name, [address], inside => sending = Task.Run(() => SendAsync(inside, to, stop.Token)));
         try
         {
             await Task.Delay(After, TimeProvider.System);
             await stop.CancelAsync();
-            var sent = await sending!;
-            Xunit.Assert.True(sent > 0, "the pod never got to send anything, so nothing is shown");
-            var received = 0;
-            while (server.Available > 0)
-            {
-                server.Receive(new byte[64]);
-                received++;
-            }
-
-            return received;
+            var (sent, first) = await sending!;
+            var (leaked, last) = await receiving;
+            Assert.True(sent > 0, "the pod never got to send anything, so nothing is shown");
+            return new FirstPackets(sent, leaked, leaked == 0 ? TimeSpan.Zero : Stopwatch.GetElapsedTime(first, last));
         }
         finally
         {
@@ -46,25 +42,46 @@ internal static class FirstPackets
         }
     }
 
-    /// <summary>Sends without pause; what fails because there is no way yet is not counted.</summary>
-    private static async Task<int> SendAsync(Host.Native.NetworkNamespace inside, IpAddress to, CancellationToken cancellationToken)
+    private static async Task<(int Received, long Last)> ReceiveAsync(Socket server, CancellationToken cancellationToken)
+    {
+        var (received, last) = (0, 0L);
+        var buffer = new byte[64];
+        try
+        {
+            while (true)
+            {
+                await server.ReceiveAsync(buffer, cancellationToken);
+                received++;
+                last = Stopwatch.GetTimestamp();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            return (received, last);
+        }
+    }
+
+    /// <summary>Sends without pause; what fails because there is no way yet does not count.</summary>
+    private static async Task<(int Sent, long First)> SendAsync(NetworkNamespace inside, IpAddress to, CancellationToken cancellationToken)
     {
         var server = new IPEndPoint(to.ToIPAddress(), Port);
         using var socket = inside.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
-        var sent = 0;
+        var (sent, first) = (0, 0L);
         while (!cancellationToken.IsCancellationRequested)
         {
             try
             {
                 socket.SendTo("first"u8, server);
-                sent++;
+                first = sent++ == 0 ? Stopwatch.GetTimestamp() : first;
             }
             catch (SocketException)
             {
-                await Task.Yield();
+                // Not on the way yet.
             }
+
+            await Task.Yield();
         }
 
-        return sent;
+        return (sent, first);
     }
 }

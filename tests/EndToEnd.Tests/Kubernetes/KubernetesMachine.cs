@@ -32,6 +32,9 @@ public sealed class KubernetesMachine : IAsyncLifetime
     private ApiServerProcess? _api;
     private DemoCluster? _cluster;
 
+    /// <summary>Why there is no API server here; null when there is one.</summary>
+    internal string? SkipReason { get; private set; }
+
     internal ApiServerProcess Api => _api!;
 
     internal DemoCluster Cluster => _cluster!;
@@ -44,8 +47,14 @@ public sealed class KubernetesMachine : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Root.RequireBpf();
+        (var programs, SkipReason) = await ApiServerPrograms.FindAsync();
+        if (programs is null)
+        {
+            return;
+        }
+
         _cluster = await DemoCluster.CreateAsync(_name, Scenario, IpFamily.IPv4);
-        _api = await ApiServerProcess.StartAsync(_cluster.Network.Node);
+        _api = await ApiServerProcess.StartAsync(_cluster.Network.Node, programs);
         await Api.ApplyAsync(Role);
         await Api.SendAsync(HttpMethod.Post, "/api/v1/namespaces", new JsonObject { ["metadata"] = new JsonObject { ["name"] = "another-ns" } });
         await PatchNamespaceAsync("another-ns", "kubernetes.io/metadata.name", "another-ns");

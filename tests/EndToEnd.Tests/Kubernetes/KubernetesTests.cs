@@ -23,12 +23,23 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+    public ValueTask InitializeAsync()
+    {
+        Assert.SkipWhen(machine.SkipReason is not null, machine.SkipReason ?? string.Empty);
+        return ValueTask.CompletedTask;
+    }
 
     public async ValueTask DisposeAsync()
     {
+        if (machine.SkipReason is not null)
+        {
+            return;
+        }
+
         await machine.StopAgentsAsync();
         await machine.Api.KubectlAsync("delete", "networkpolicies", "--all", "-n", "default");
+        await machine.LabelPodAsync(new NamespacedName("default", "client-one"), "role", null);
+        await machine.PatchNamespaceAsync("another-ns", "team", null);
     }
 
     [Fact]
@@ -46,8 +57,9 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
             }
             else if (step.Apply is { } manifest)
             {
-                changes = 1;
-                await machine.Api.KubectlAsync("apply", "-f", Path.Combine(KubernetesMachine.Examples, manifest));
+                var path = Path.Combine(KubernetesMachine.Examples, manifest);
+                changes = (await File.ReadAllLinesAsync(path, Cancellation)).Count(line => line.StartsWith("kind: ", StringComparison.Ordinal));
+                await machine.Api.KubectlAsync("apply", "-f", path);
             }
 
             await agent.WaitRevisionAsync(revision + changes, ChangeLimit, Cancellation);
@@ -97,8 +109,6 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
         }
 
         Assert.All(measured, entry => Assert.True(entry.Value[entry.Value.Count / 2] < 100, $"{entry.Key}: {entry.Value[entry.Value.Count / 2]:F1} ms"));
-        await machine.PatchNamespaceAsync("another-ns", "team", null);
-        await machine.LabelPodAsync(friend, "role", null);
     }
 
     [Fact]
@@ -148,7 +158,6 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
         await AllowedAsync(One, App);
         output.WriteLine($"enforced {Stopwatch.GetElapsedTime(back).TotalMilliseconds:F0} ms after the server was ready");
         Assert.True(Stopwatch.GetElapsedTime(back) < TimeSpan.FromSeconds(5), $"took {Stopwatch.GetElapsedTime(back)}");
-        await machine.LabelPodAsync(new NamespacedName("default", "client-one"), "role", null);
     }
 
     [Fact]
@@ -175,7 +184,6 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
         await AllowedAsync(One, App);
         Assert.True(Stopwatch.GetElapsedTime(back) < TimeSpan.FromSeconds(5), $"took {Stopwatch.GetElapsedTime(back)}");
         await machine.AssertDeniedAsync(Two, App);
-        await machine.LabelPodAsync(new NamespacedName("default", "client-one"), "role", null);
     }
 
     [Fact]
@@ -216,14 +224,18 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
     {
         var agent = await machine.StartAgentAsync();
         await ChangeAsync(agent, () => machine.PutPolicyAsync("late", """{"podSelector":{"matchLabels":{"app":"late"}},"policyTypes":["Ingress","Egress"]}"""));
+        var leaked = 0;
         for (var round = 0; round < 10; round++)
         {
             var name = new NamespacedName("default", $"late-{round}");
             await ChangeAsync(agent, () => machine.SchedulePodAsync(name, "late"));
-            var leaked = await FirstPackets.LeakAsync(machine.Cluster.Network, name, IpAddress.Parse("10.213.0.77"), IpAddress.Parse("10.213.0.11"));
+            var sent = await FirstPackets.SendAsync(machine.Cluster.Network, name, IpAddress.Parse("10.213.0.77"), IpAddress.Parse("10.213.0.11"));
             await machine.DeletePodAsync(name);
-            Assert.Equal(0, leaked);
+            output.WriteLine($"{sent.Sent} sent, {sent.Leaked} arrived, the last after {sent.OpenFor.TotalMilliseconds:F1} ms");
+            leaked += sent.Leaked;
         }
+
+        Assert.Equal(0, leaked);
     }
 
     private static void Signal(AgentProcess agent, string signal)

@@ -84,6 +84,7 @@ internal sealed unsafe class VerdictBench : IDisposable
         Send(Direction.Egress, Frame(Pod6, Peer6(77_777), 6, 0x02), ingress: 4, egress: 2);
         yield return Run("IPv6 TCP, reply by permit", tcp6, ingress: 4, egress: 2);
         FillReference();
+        yield return Against("for comparison: parsing alone", "bench_parse", tcp4);
         yield return Against("for comparison: one hash lookup, 100k entries", "bench_hash_lookup", tcp4);
         yield return Against("for comparison: one LRU hash lookup, 100k entries", "bench_lru_lookup", tcp4);
         yield return Against("for comparison: one LPM trie lookup, 100k entries", "bench_lpm_lookup", tcp4);

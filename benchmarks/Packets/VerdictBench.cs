@@ -143,7 +143,7 @@ internal sealed unsafe class VerdictBench : IDisposable
         var endpoint = new Endpoint(
             new NamespacedName("bench", "pod"), "lo", InterfaceSide.Peer, [Pod4, Pod6],
             ingress == 0 ? null : new RuleSetId(ingress), egress == 0 ? null : new RuleSetId(egress), new Link("lo", Ifindex));
-        var plan = InterfacePlan.For(endpoint, allowSpoofing: false, _lowering!.RowOf)!;
+        var plan = InterfacePlan.For(endpoint, allowSpoofing: false, _lowering!.RowReferenceOf)!;
         _generation!.SetEndpoint(plan, before: null);
         _generation.EndpointOf(Ifindex)->Heal = 0;
     }

@@ -1,11 +1,12 @@
+using System.Globalization;
 using System.Text;
 using Portcullis.Datapath.Ebpf.Native;
 
 namespace Portcullis.Datapath.Ebpf;
 
 /// <summary>
-/// The programs on interfaces: pinned TCX links where the kernel has them, else clsact filters, ours among other people's, known
-/// by program name and by handle.
+/// The programs on interfaces: pinned TCX links where the kernel has them, else clsact filters, ours among other people's: links are
+/// known by their pins, filters by name and handle. Opening a program by its id would tell more, but takes CAP_SYS_ADMIN.
 /// </summary>
 internal sealed class Attachments(string instance, EbpfPaths paths)
 {
@@ -96,13 +97,12 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
     {
         foreach (var hook in Hooks)
         {
-            var tcx = TcxLinks.Programs(ifindex, hook).TakeWhile(id => !IsOurProgram(id)).ToArray();
-            if (tcx.Length > 0)
+            if (TcxLinks.Programs(ifindex, hook) is [var program, ..] && !IsOurLink(ifindex, hook, program))
             {
-                return $"TCX {hook}: program {BpfProgram.NameOf(tcx[0])}";
+                return $"TCX {hook}: program {BpfProgram.NameOf(program) ?? program.ToString(CultureInfo.InvariantCulture)}";
             }
 
-            if (!AreLinks && TcFilters.List(ifindex, hook) is [var first, ..] && !IsOurProgram(first.ProgramId))
+            if (!AreLinks && TcFilters.List(ifindex, hook) is [var first, ..] && !IsOurs(first))
             {
                 return $"TC {hook}: filter of priority {first.Priority}";
             }
@@ -189,7 +189,7 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
     private void Attach(int ifindex, TcHook hook, int program)
     {
         var filters = TcFilters.List(ifindex, hook);
-        if (filters.Find(filter => filter.Handle == _handle && IsOurProgram(filter.ProgramId)) is { Handle: not 0 } existing)
+        if (filters.Find(filter => filter.Handle == _handle && IsOurs(filter)) is { Handle: not 0 } existing)
         {
             TcFilters.Attach(ifindex, hook, existing.Priority, _handle, program);
             return;
@@ -237,11 +237,23 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
     /// <summary>Whether it was there and attached.</summary>
     private static bool RemoveLink(string path)
     {
-        using var link = BpfPin.TryOpen(path, BpfPinKind.Link);
+        FdHandle? link;
+        try
+        {
+            link = BpfPin.TryOpen(path, BpfPinKind.Link);
+        }
+        catch (ForeignPinException)
+        {
+            // Nothing of ours is attached by it.
+            return false;
+        }
+
         if (link is null)
         {
             return false;
         }
+
+        using var opened = link;
 
         var isAttached = TcxLinks.IsAttached(link);
         if (isAttached)
@@ -259,15 +271,21 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
         foreach (var hook in Hooks)
         {
             ours.AddRange(TcFilters.List(ifindex, hook)
-                .Where(filter => (anyInstance || filter.Handle == _handle) && IsOurProgram(filter.ProgramId))
+                .Where(filter => (anyInstance || filter.Handle == _handle) && IsOurs(filter))
                 .Select(filter => (hook, filter)));
         }
 
         return ours;
     }
 
-    private static bool IsOurProgram(uint id) =>
-        id != 0 && BpfProgram.NameOf(id) is { } name && name.StartsWith(ProgramPrefix, StringComparison.Ordinal);
+    private static bool IsOurs(TcFilter filter) => filter.Program.StartsWith(ProgramPrefix, StringComparison.Ordinal);
+
+    /// <summary>Whether a program is on a hook by a link of any instance.</summary>
+    private bool IsOurLink(int ifindex, TcHook hook, uint program) => Folders(allInstances: true).Any(folder =>
+    {
+        using var link = BpfPin.TryOpen(EbpfPaths.Link(folder, ifindex, hook), BpfPinKind.Link);
+        return link is not null && TcxLinks.ProgramOf(link) == program;
+    });
 
     private static bool RemoveQdisc(int ifindex, string mark)
     {

@@ -23,6 +23,7 @@ internal sealed partial class EbpfDatapath : IDatapath
     /// <summary>Guards what <see cref="GetStatus"/> reads while <see cref="ApplyAsync"/> replaces it.</summary>
     private readonly Lock _lock = new();
 
+    private readonly PolicyCounts _policyCounts = new();
     private readonly PcCounter[] _countedBefore = new PcCounter[Pc.Counters];
     private Dictionary<NamespacedName, Endpoint> _endpoints = [];
     private Dictionary<int, InterfacePlan> _plans = [];
@@ -146,6 +147,7 @@ internal sealed partial class EbpfDatapath : IDatapath
             return new DatapathStatus
             {
                 Packets = Reasons.Count(counters),
+                Policies = _policyCounts.Read(_lowering, _generation),
                 Tables = [.. _lowering.Usage, new TableUsage("endpoints", _generation.Endpoints, Pc.EndpointSlots)],
                 DriftRepairs = _driftRepairs,
                 FlowEventsLost = (long)counters[Pc.CounterEventsLost].Packets + _flows.Lost,
@@ -244,7 +246,7 @@ internal sealed partial class EbpfDatapath : IDatapath
     {
         Log.Growing(_logger, full.Table, full.Capacity);
         var tables = _generation!.Tables;
-        var capacities = new TableCapacities(tables.BlockCapacity, tables.Node6Capacity, tables.RowCapacity, tables.PageCapacity, tables.PortCapacity);
+        var capacities = new TableCapacities(tables.BlockCapacity, tables.Node6Capacity, tables.RowCapacity, tables.PageCapacity, tables.PortCapacity, tables.RuleCapacity);
         Switch(lowering.World, endpoints, capacities.Grow(full), problems);
     }
 
@@ -326,6 +328,7 @@ internal sealed partial class EbpfDatapath : IDatapath
             var generation = EbpfGeneration.Load(capacities, flags, _paths, _generation?.EventsFd);
             try
             {
+                generation.Tables.RuleReplaced = (number, rule) => _policyCounts.Keep(rule, generation.TakeRuleCounter(number));
                 return (generation, new RuleLowering(generation.Tables, world));
             }
             catch (TableFullException full)
@@ -346,6 +349,11 @@ internal sealed partial class EbpfDatapath : IDatapath
         lock (_lock)
         {
             _generation?.AddCounters(_countedBefore);
+            if (_generation is { } before && _lowering is { } lowered)
+            {
+                _policyCounts.KeepAll(lowered, before);
+            }
+
             _flows.Use(generation);
             _generation?.Dispose();
             _generation = generation;
@@ -359,7 +367,7 @@ internal sealed partial class EbpfDatapath : IDatapath
         var plans = new Dictionary<int, InterfacePlan>();
         foreach (var endpoint in endpoints.Values)
         {
-            if (InterfacePlan.For(endpoint, _settings.AllowSpoofing, lowering.RowOf) is not { } plan)
+            if (InterfacePlan.For(endpoint, _settings.AllowSpoofing, lowering.RowReferenceOf) is not { } plan)
             {
                 continue;
             }

@@ -36,7 +36,10 @@ internal sealed class EbpfPaths(string instance)
         select ifindex;
 
     /// <summary>The TCX link of a hook of an interface.</summary>
-    public string Link(int ifindex, Native.TcHook hook) => Path.Combine(Folder, $"{LinkPrefix}{ifindex}_{(int)hook}");
+    public string Link(int ifindex, Native.TcHook hook) => Link(Folder, ifindex, hook);
+
+    /// <summary>The same in the folder of any instance.</summary>
+    public static string Link(string folder, int ifindex, Native.TcHook hook) => Path.Combine(folder, $"{LinkPrefix}{ifindex}_{(int)hook}");
 
     /// <summary>Every TCX link in the folder of an instance, with the interface its name says.</summary>
     public static IEnumerable<(string Path, int Ifindex, Native.TcHook Hook)> Links(string folder) =>

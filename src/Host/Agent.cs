@@ -39,11 +39,11 @@ internal static partial class Agent
         await using var plugins = PluginSetup.Load(configuration, logging, metrics, requireChosen: true);
         LogPlugins(logger, plugins);
         var source = PluginSetup.CreateSource(plugins, options.Source.Plugin);
+        AgentSocket.Prepare(options.Api.Socket);
+        using var claim = InstanceClaim.Take(options.Node.Instance);
         var selection = new DatapathSelection(plugins, options.Datapath.Plugin, logging.CreateLogger<DatapathSelection>());
         var (datapath, choice) = await selection.ChooseAsync(cancellationToken);
         LogDatapath(logger, choice.Plugin, choice.Reason);
-        AgentSocket.Prepare(options.Api.Socket);
-        using var claim = InstanceClaim.Take(options.Node.Instance);
         using var links = LinkWatcher.Start();
         var loop = new EnforcementLoop(
             source, datapath, choice, selection, links.Current, options, metrics, TimeProvider.System, logging.CreateLogger<EnforcementLoop>());

@@ -100,7 +100,7 @@ public sealed class SwitchTests(ITestOutputHelper output)
     {
         await using var machine = new Machine();
         machine.Folder.Put("deny.yaml", Machine.ServerPolicy("deny"));
-        using var agent = await machine.StartAgentAsync();
+        var agent = await machine.StartAgentAsync();
         using var follower = FlowFollower.Start(machine);
 
         Assert.Equal("default/deny", await follower.NextDenialAsync(() => Machine.AssertDeniedAsync(machine.Client, machine.Server)));

@@ -117,6 +117,18 @@ public sealed class AgentTests
     }
 
     [Fact]
+    public async Task Run_SocketIsTaken_IsSaidBeforeTheDatapathIsTried()
+    {
+        await using var agent = new TestAgent();
+        await agent.StartAsync();
+
+        var (code, _, error) = await agent.RunAsync(["run"], ["datapath.good.lacks=bpffs"]);
+
+        Assert.Equal(2, code);
+        Assert.Contains(agent.Socket, Assert.Single(error.Trim().Split('\n')), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Run_ManyThingsWrong_ListsAllAndTouchesNothing()
     {
         await using var agent = new TestAgent();

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using Portcullis.Net;
 using Portcullis.Resources;
 
 namespace Portcullis.Policy.Manifests;
@@ -169,6 +171,31 @@ public class PolicyLintTests
             [(5, "spec.podSelector: "), (11, "spec.ingress[1].from[1]: "), (15, "spec.ingress[1].ports[1].port: "), (21, "metadata.namespace: "), (37, "spec.egress[0].protocols[0].destinationNamedPort: ")],
             findings.Select(finding => (finding.Position.Line, finding.Message[..(finding.Message.IndexOf(": ", StringComparison.Ordinal) + 2)])));
         Assert.All(findings, finding => Assert.Equal(policies, finding.Position.File));
+    }
+
+    [Fact]
+    public void Check_ManyMistakesAmongManyPods_StaysQuick()
+    {
+        const int Mistakes = 20_000;
+        var pods = Enumerable.Range(0, 50_000).Select(i => new Workload
+        {
+            Namespace = $"n{i % 100}",
+            Name = $"p{i}",
+            Labels = LabelSet.Of(("app", $"application-{i}")),
+        });
+        var policies = Enumerable.Range(0, Mistakes).Select(i => new NetworkPolicy
+        {
+            Namespace = $"n{i % 100}",
+            Name = $"q{i}",
+            PodSelector = new LabelSelector([new LabelRequirement("app", LabelOperator.In, [$"missing-{i}"])]),
+            Ingress = [new NetworkPolicyRule([], [new NetworkPolicyPort(IpProtocol.Tcp, "nobody", null)])],
+        });
+        var clock = Stopwatch.StartNew();
+
+        var findings = PolicyLint.Check([.. pods, .. policies], (_, _) => default);
+
+        Assert.Equal(2 * Mistakes, findings.Count);
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(20), $"took {clock.Elapsed}");
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Portcullis.Datapaths;
 using Portcullis.Host.Metrics;
 using Portcullis.Host.Plugins;
+using Portcullis.Sources;
 
 namespace Portcullis.Plugins.LoadTests;
 
@@ -52,6 +53,7 @@ internal sealed class PluginFolder : IDisposable
         var services = new PluginHostServices(
             NullLoggerFactory.Instance,
             TimeProvider.System,
+            new SourceSettings("node"),
             new DatapathSettings("pc-host-test", EstablishedConnections.Enforce, AllowSpoofing: false),
             new AgentMetrics());
         return PluginCatalog.Load(Path, services, configuration, Errors);

@@ -14,13 +14,19 @@ confirm "roll Portcullis back"
 
 set_cni_enforcement true
 
-failed=()
+failed=() asked=0
 while read -r pod node; do
   [[ -n $pod ]] || continue
+  asked=$((asked + 1))
   change kube -n "$namespace" exec "$pod" -c agent -- portcullis cleanup </dev/null || failed+=("$node ($pod)")
 done < <(kube -n "$namespace" get pods -l app.kubernetes.io/name=portcullis --no-headers -o custom-columns=:.metadata.name,:.spec.nodeName)
 if [[ ${#failed[@]} -gt 0 ]]; then
   echo "$program: not cleaned up: ${failed[*]}: repair or remove these nodes and run this again" >&2
+  exit 1
+fi
+wanted=$(kube -n "$namespace" get daemonset portcullis --ignore-not-found -o jsonpath='{.status.desiredNumberScheduled}')
+if [[ $asked -lt ${wanted:-0} ]]; then
+  echo "$program: $asked of $wanted nodes have an agent to ask: repair or remove the others and run this again" >&2
   exit 1
 fi
 

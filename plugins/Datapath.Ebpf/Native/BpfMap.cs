@@ -8,6 +8,17 @@ internal static unsafe class BpfMap
         where TValue : unmanaged =>
         BpfException.Check(LibBpf.bpf_map_update_elem(fd, &key, &value, 0), what);
 
+    /// <summary>Sets the values of all processors.</summary>
+    public static void SetAll<TKey, TValue>(int fd, TKey key, ReadOnlySpan<TValue> values, string what)
+        where TKey : unmanaged
+        where TValue : unmanaged
+    {
+        fixed (TValue* value = values)
+        {
+            BpfException.Check(LibBpf.bpf_map_update_elem(fd, &key, value, 0), what);
+        }
+    }
+
     /// <summary>Whether the key was there.</summary>
     public static bool Delete<TKey>(int fd, TKey key, string what)
         where TKey : unmanaged

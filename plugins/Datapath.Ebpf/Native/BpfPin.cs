@@ -1,5 +1,3 @@
-using Portcullis.Datapaths;
-
 namespace Portcullis.Datapath.Ebpf.Native;
 
 /// <summary>What a pin can be, in the kernel's words.</summary>
@@ -23,7 +21,7 @@ internal static class BpfPin
     }
 
     /// <summary>The object of this name; null when there is none.</summary>
-    /// <exception cref="DatapathException">Something else has this name.</exception>
+    /// <exception cref="ForeignPinException">Something else has this name.</exception>
     public static FdHandle? TryOpen(string path, BpfPinKind kind)
     {
         var fd = LibBpf.bpf_obj_get(path);
@@ -34,19 +32,18 @@ internal static class BpfPin
 
         if (fd is -LibC.EACCES or -LibC.EINVAL)
         {
-            throw Foreign(path);
+            throw new ForeignPinException(path);
         }
 
         var handle = new FdHandle(BpfException.Check(fd, $"opening pin {path}"));
-        if (File.ResolveLinkTarget($"/proc/self/fd/{fd}", returnFinalTarget: false)?.Name != (kind == BpfPinKind.Map ? "anon_inode:bpf-map" : "anon_inode:bpf_link"))
+        var field = kind == BpfPinKind.Map ? "map_type:" : "link_type:";
+        if (!File.ReadLines($"/proc/self/fdinfo/{fd}").Any(line => line.StartsWith(field, StringComparison.Ordinal)))
         {
             handle.Dispose();
-            throw Foreign(path);
+            throw new ForeignPinException(path);
         }
 
         return handle;
     }
 
-    /// <summary>What to say of a name of ours that somebody else has taken.</summary>
-    public static DatapathException Foreign(string path) => new($"{path}: is not what Portcullis keeps there: remove it (rm -r {path})");
 }

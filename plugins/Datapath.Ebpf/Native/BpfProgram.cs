@@ -34,11 +34,14 @@ internal static unsafe class BpfProgram
         }
     }
 
-    /// <summary>The name of a program by id, at most 15 characters; null when there is no such program any more.</summary>
+    /// <summary>
+    /// The name of a program by id, at most 15 characters; null when there is no such program any more, or when this process may not
+    /// open programs by id: only CAP_SYS_ADMIN may.
+    /// </summary>
     public static string? NameOf(uint id)
     {
         var fd = LibBpf.bpf_prog_get_fd_by_id(id);
-        if (fd == -LibC.ENOENT)
+        if (fd is -LibC.ENOENT or -LibC.EPERM)
         {
             return null;
         }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 
 namespace Portcullis.Datapath.Ebpf.Native;
 
@@ -9,8 +10,12 @@ internal enum TcHook
     Egress = LibBpf.BPF_TC_EGRESS,
 }
 
-/// <summary>A filter on a hook. Zero ids: not an eBPF filter.</summary>
-internal readonly record struct TcFilter(uint Priority, uint Handle, uint ProgramId);
+/// <summary>A filter on a hook.</summary>
+/// <param name="Priority">Its priority.</param>
+/// <param name="Handle">Its handle.</param>
+/// <param name="Program">What it was named after when it was attached: the program and its number; empty: not an eBPF filter.</param>
+/// <param name="ProgramId">The program's id; 0: not an eBPF filter.</param>
+internal readonly record struct TcFilter(uint Priority, uint Handle, string Program, uint ProgramId);
 
 /// <summary>clsact filters. Everything is about the network namespace of the calling thread.</summary>
 internal static unsafe class TcFilters
@@ -85,6 +90,7 @@ internal static unsafe class TcFilters
     private static TcFilter? ReadFilter(ReadOnlySpan<byte> message)
     {
         const int TcaOptions = 2;
+        const int TcaBpfName = 7;
         const int TcaBpfId = 11;
         var handle = BinaryPrimitives.ReadUInt32LittleEndian(message[8..]);
         if (handle == 0)
@@ -95,7 +101,11 @@ internal static unsafe class TcFilters
         var priority = BinaryPrimitives.ReadUInt32LittleEndian(message[16..]) >> 16;
         var options = Netlink.Attribute(message[20..], TcaOptions);
         var id = Netlink.Attribute(options, TcaBpfId);
-        return new TcFilter(priority, handle, id.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(id) : 0);
+        return new TcFilter(
+            priority,
+            handle,
+            Encoding.ASCII.GetString(Netlink.Attribute(options, TcaBpfName).TrimEnd((byte)0)),
+            id.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(id) : 0);
     }
 
     // An interface, qdisc or filter that is gone took everything of ours with it.

@@ -39,6 +39,9 @@ internal static unsafe class TcxLinks
         return info.tcx_ifindex == ifindex && Programs(ifindex, hook).Contains(info.prog_id);
     }
 
+    /// <summary>The id of the program of a link.</summary>
+    public static uint ProgramOf(FdHandle link) => InfoOf(link).prog_id;
+
     public static void Detach(FdHandle link) =>
         BpfException.Check(LibBpf.bpf_link_detach(link.Fd), "detaching a TCX link");
 

@@ -42,7 +42,7 @@ public interface IPluginModule
     PluginKind Kind { get; }
 
     /// <summary>Adds the services the plugin's class needs.</summary>
-    /// <param name="services">The host's collection. TimeProvider, logging and, for datapaths, <see cref="Datapaths.DatapathSettings"/> are there.</param>
+    /// <param name="services">The host's collection. TimeProvider, logging, <see cref="Sources.SourceSettings"/> and <see cref="Datapaths.DatapathSettings"/> are there.</param>
     /// <param name="configuration">The plugin's own section, <c>source.&lt;name&gt;</c> or <c>datapath.&lt;name&gt;</c>.</param>
     /// <param name="errors">Where to put every invalid or unknown key of the section, one line each: the host reports them all at once and does not start.</param>
     /// <exception cref="FeatureNotSupportedException">This machine cannot run it; it ends Unsupported.</exception>

@@ -84,7 +84,7 @@ public sealed record ClusterPolicyRule(
 /// <summary>One peer. Exactly one of the members is set.</summary>
 /// <param name="Pods">Pods, by namespace and perhaps by labels.</param>
 /// <param name="Nodes">Nodes, by labels; egress only.</param>
-/// <param name="Networks">Address blocks, which match pod addresses too; egress only.</param>
+/// <param name="Networks">Address blocks, which match pod addresses too; on ingress only where a source has resolved peers to addresses.</param>
 /// <param name="DomainNames">Domain names; egress Accept rules only.</param>
 public sealed record ClusterPolicyPeer(
     ClusterPolicySubject? Pods = null,

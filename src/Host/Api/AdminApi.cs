@@ -18,7 +18,7 @@ internal sealed class AdminApi(
     AgentOptions options,
     IHostApplicationLifetime lifetime)
 {
-    private static readonly TimeSpan LongestWait = TimeSpan.FromHours(1);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
 
     /// <summary>Answers one request.</summary>
     public async Task HandleAsync(HttpContext context)

@@ -1,5 +1,4 @@
-using System.Security.Cryptography;
-using System.Text;
+using Portcullis.Host.Links;
 using Portcullis.Host.Native;
 using Portcullis.Net;
 
@@ -79,20 +78,25 @@ public sealed class PodNetwork : IDisposable
     }
 
     /// <summary>The name of the node's end of a pod's veth: <c>eni</c> and eleven digits, as with the VPC CNI.</summary>
-    public static string HostInterfaceOf(NamespacedName pod)
-    {
-        var hash = SHA256.HashData(Encoding.UTF8.GetBytes($"{pod.Namespace}.{pod.Name}"));
-        return string.Concat("eni", Convert.ToHexStringLower(hash).AsSpan(0, 11));
-    }
+    public static string HostInterfaceOf(NamespacedName pod) => VpcInterfaceNames.NameOf(pod);
 
     /// <summary>Adds a pod.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="addresses">Its addresses, at most one of each family.</param>
     /// <exception cref="IpCommandException">The kernel refused.</exception>
-    public NetworkPod AddPod(NamespacedName name, params IpAddress[] addresses)
+    public NetworkPod AddPod(NamespacedName name, params IpAddress[] addresses) => AddPod(name, addresses, _ => { });
+
+    /// <summary>Adds a pod.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="addresses">Its addresses, at most one of each family.</param>
+    /// <param name="beforeInterface">Called when the pod has no interface yet.</param>
+    /// <exception cref="IpCommandException">The kernel refused.</exception>
+    public NetworkPod AddPod(NamespacedName name, IReadOnlyList<IpAddress> addresses, Action<NetworkNamespace> beforeInterface)
     {
         ArgumentNullException.ThrowIfNull(addresses);
+        ArgumentNullException.ThrowIfNull(beforeInterface);
         var network = NetworkNamespace.Create($"{_prefix}-{name.Namespace}-{name.Name}");
+        beforeInterface(network);
         var pod = new NetworkPod(name, [.. addresses], network, HostInterfaceOf(name));
         _pods.Add(pod);
         SkipDuplicateAddressDetection(network);

@@ -68,7 +68,7 @@ internal sealed partial class DatapathSelection(PluginCatalog catalog, string co
     /// <inheritdoc/>
     public async Task<(IDatapath Datapath, DatapathChoice Choice)?> TakeInsteadOfAsync(string failed, string reason, CancellationToken cancellationToken)
     {
-        _refused.Add($"{failed} failed at start: {reason}");
+        _refused.Add($"{failed}: failed at start: {reason}");
         return await NextCandidateAsync(cancellationToken);
     }
 

@@ -81,10 +81,14 @@ internal sealed class EndpointResolver(IReadOnlyList<string> closedPrefixes)
         foreach (var (name, endpoint) in _compiled)
         {
             wanted[name] = endpoint with { Link = FindLink(endpoint, table) };
+            foreach (var further in FurtherInterfaces(endpoint, table))
+            {
+                wanted[further.Workload] = further;
+            }
         }
 
         problems.AddRange(wanted.Values
-            .Where(endpoint => endpoint is { Link: null } and not { Ingress: null, Egress: null })
+            .Where(endpoint => endpoint is { Link: null } and not { Ingress: null, Egress: null } && !IsStarting(endpoint))
             .OrderBy(endpoint => endpoint.Workload)
             .Select(Unenforced));
 
@@ -115,6 +119,24 @@ internal sealed class EndpointResolver(IReadOnlyList<string> closedPrefixes)
         return wanted;
     }
 
+    /// <summary>Scheduled here, but the network plugin has not got to it yet.</summary>
+    private static bool IsStarting(Endpoint endpoint) => endpoint is { InterfaceName: null, Addresses.IsEmpty: true };
+
+    /// <summary>A pod on several networks has more interfaces by the same rule of naming; their addresses are not in its status.</summary>
+    private static IEnumerable<Endpoint> FurtherInterfaces(Endpoint endpoint, LinkTable table)
+    {
+        if (endpoint is not { InterfaceName: null, Side: InterfaceSide.Peer })
+        {
+            yield break;
+        }
+
+        for (var index = 1; VpcInterfaceNames.Find(endpoint.Workload, index, table) is { } link; index++)
+        {
+            // No Kubernetes name holds a colon.
+            yield return endpoint with { Workload = endpoint.Workload with { Name = $"{endpoint.Workload.Name}:{index}" }, Addresses = [], Link = link };
+        }
+    }
+
     private static Finding Unenforced(Endpoint endpoint) => new(
         FindingSeverity.Warning,
         default,
@@ -133,6 +155,11 @@ internal sealed class EndpointResolver(IReadOnlyList<string> closedPrefixes)
         if (endpoint.InterfaceName is { } name)
         {
             return table.Find(name);
+        }
+
+        if (endpoint.Side == InterfaceSide.Peer && VpcInterfaceNames.Find(endpoint.Workload, 0, table) is { } named)
+        {
+            return named;
         }
 
         foreach (var address in endpoint.Addresses)

@@ -19,7 +19,7 @@ internal static class PluginSetup
     {
         var options = configuration.Options;
         var errors = new List<string>();
-        var services = new PluginHostServices(logging, TimeProvider.System, options.DatapathSettings, metrics);
+        var services = new PluginHostServices(logging, TimeProvider.System, new SourceSettings(options.Node.Name), options.DatapathSettings, metrics);
         var catalog = PluginCatalog.Load(options.Plugins.Path, services, configuration.Root, errors);
         if (requireChosen && catalog.IsFolderThere)
         {

@@ -61,7 +61,10 @@ public sealed partial class PolicyCompiler
         !workload.HostNetwork
         && !workload.Finished
         && (_options.NodeName is null || workload.NodeName is null || workload.NodeName == _options.NodeName)
-        && (!workload.Addresses.IsEmpty || workload.Interface is not null);
+        && (!workload.Addresses.IsEmpty || workload.Interface is not null || IsScheduledHere(workload));
+
+    /// <summary>Its interface may be known by name before its address is known at all.</summary>
+    private bool IsScheduledHere(Workload workload) => workload.NodeName is { } node && node == _options.NodeName;
 
     private RuleSetKey? KeyFor(PodState pod, Direction direction)
     {

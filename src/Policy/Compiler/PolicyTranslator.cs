@@ -77,7 +77,8 @@ internal static class PolicyTranslator
             }
 
             var isKnown = peer.Pods is not null
-                || (direction == Direction.Egress && (peer.Nodes is not null || peer.Networks is { IsEmpty: false }));
+                || peer.Networks is { IsEmpty: false }
+                || (direction == Direction.Egress && peer.Nodes is not null);
             if (!isKnown)
             {
                 return "it has an empty peer";

@@ -94,7 +94,8 @@ public sealed partial class PolicyEvaluator
     private static bool IsUsable(Direction direction, ClusterPolicyPeer peer) =>
         peer.DomainNames is null
         && (peer.Pods is not null
-            || (direction == Direction.Egress && (peer.Nodes is not null || peer.Networks is { IsEmpty: false })));
+            || peer.Networks is { IsEmpty: false }
+            || (direction == Direction.Egress && peer.Nodes is not null));
 
     private bool Matches(ClusterPolicyPeer peer, Packet packet)
     {

@@ -3,9 +3,9 @@ using Portcullis.Resources;
 namespace Portcullis.Policy.Manifests;
 
 /// <summary>Turns the documents of one file into resources: finds out what each is and has it read.</summary>
-/// <param name="file">The file's path as it shall stand in positions.</param>
+/// <param name="file">The file's path as it shall stand in positions; null: objects of an API server, which stand nowhere.</param>
 /// <param name="trees">Receives what the policies were read from; null: nobody asks.</param>
-internal sealed class DocumentReader(string file, PolicyTrees? trees)
+internal sealed class DocumentReader(string? file, PolicyTrees? trees)
 {
     private static readonly KnownKind[] Known =
     [
@@ -43,6 +43,10 @@ internal sealed class DocumentReader(string file, PolicyTrees? trees)
             Read(document, null);
         }
     }
+
+    /// <summary>Reads an object of a known kind, which it need not state itself.</summary>
+    public void Read(ManifestNode document, string apiVersion, string kind) =>
+        Read(document, Array.Find(Known, known => known.ApiVersion == apiVersion && known.Name == kind));
 
     /// <summary>Reads an object; one in a typed list may leave out what the list says.</summary>
     private void Read(ManifestNode node, KnownKind? implied)

@@ -44,6 +44,27 @@ public static class ManifestReader
         return new ManifestFile([.. documents.Resources], [.. documents.Findings.Findings], documents.Complete, documents.HasDuplicates);
     }
 
+    /// <summary>Reads one object of an API server. What it reads as, and what is wrong with it, is the same as in a file; it has no positions.</summary>
+    /// <param name="json">The object, UTF-8; an item of a list does not state its kind.</param>
+    /// <param name="apiVersion">Its version.</param>
+    /// <param name="kind">Its kind.</param>
+    public static ManifestFile ReadObject(ReadOnlySpan<byte> json, string apiVersion, string kind)
+    {
+        var documents = new DocumentReader(null, trees: null);
+        try
+        {
+            var nodes = new List<ManifestNode>();
+            JsonTreeReader.Read(json, 0, new NodeBudget(), nodes);
+            nodes.ForEach(node => documents.Read(node, apiVersion, kind));
+        }
+        catch (ManifestSyntaxException exception)
+        {
+            documents.ReportUnreadable(exception.Line, exception.Column, exception.Message);
+        }
+
+        return new ManifestFile([.. documents.Resources], [.. documents.Findings], documents.Complete);
+    }
+
     private static string? Decode(ReadOnlySpan<byte> content, DocumentReader documents)
     {
         if (content.StartsWith("\ufeff"u8))

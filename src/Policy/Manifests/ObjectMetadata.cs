@@ -142,7 +142,11 @@ internal sealed record ObjectMetadata(
     private static void CheckIdentity(ObjectScope scope, ManifestNode metadata, bool namespaced, Func<string, string?> nameSyntax)
     {
         scope.ReportDuplicates();
-        scope.IsMapping(metadata, Fields);
+        if (!scope.IsFromServer)
+        {
+            scope.IsMapping(metadata, Fields);
+        }
+
         if (scope.String(metadata["name"]) is { } name && nameSyntax(name) is { } nameFault)
         {
             scope.Error(metadata["name"]!, $"{Text.Quote(name)} is no valid name: it {nameFault}");

@@ -4,7 +4,7 @@ using Portcullis.Resources;
 namespace Portcullis.Policy.Manifests;
 
 /// <summary>One object of a file while it is read: its tree, what it is called and what is wrong with it.</summary>
-internal sealed class ObjectScope(string file, ManifestNode root, string kind, FindingLog findings)
+internal sealed class ObjectScope(string? file, ManifestNode root, string kind, FindingLog findings)
 {
     private int _findings;
 
@@ -21,7 +21,10 @@ internal sealed class ObjectScope(string file, ManifestNode root, string kind, F
     /// <summary>The first error after each count, for the defect of a policy or a rule.</summary>
     public string? LastFirstError { get; private set; }
 
-    public SourcePosition PositionOf(ManifestNode node) => new(file, node.Line, node.Column);
+    /// <summary>Whether an API server accepted the object: metadata it has beyond what is known here belongs to a newer version of it.</summary>
+    public bool IsFromServer => file is null;
+
+    public SourcePosition PositionOf(ManifestNode node) => PositionAt(node.Line, node.Column);
 
     /// <summary>Starts collecting for <see cref="DefectSince"/>.</summary>
     public int Mark()
@@ -236,6 +239,8 @@ internal sealed class ObjectScope(string file, ManifestNode root, string kind, F
                 FindingSeverity.Error, Root.Line, Root.Column, Name, $"more than {ManifestLimits.FindingsPerObject} findings; the rest is not listed");
         }
     }
+
+    private SourcePosition PositionAt(int line, int column) => file is null ? default : new(file, line, column);
 
     private static string Join(string path, string message) => path.Length == 0 ? message : $"{path}: {message}";
 

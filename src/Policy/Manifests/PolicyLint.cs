@@ -63,7 +63,7 @@ public sealed class PolicyLint
                 FindingSeverity.Warning,
                 policy,
                 "metadata.namespace",
-                $"no other object is in namespace {policy.Namespace}{Spelling.Hint(policy.Namespace, _world.Namespaces)}");
+                $"no other object is in namespace {policy.Namespace}{_world.NamespaceHint(policy.Namespace)}");
             return;
         }
 
@@ -73,7 +73,7 @@ public sealed class PolicyLint
         }
 
         var subjects = _world.Select(policy.Namespace, policy.PodSelector);
-        if (subjects.Count == 0)
+        if (subjects.IsEmpty)
         {
             Add(FindingSeverity.Warning, policy, "spec.podSelector", $"selects no pod{_world.LabelHint(policy.PodSelector)}");
         }
@@ -81,7 +81,7 @@ public sealed class PolicyLint
         for (var i = 0; i < policy.Ingress.Count; i++)
         {
             CheckPeers(policy, policy.Ingress[i], $"spec.ingress[{i}]", "from");
-            CheckNamedPorts(policy, policy.Ingress[i], $"spec.ingress[{i}]", subjects, "the selected pods");
+            CheckNamedPorts(policy, policy.Ingress[i], $"spec.ingress[{i}]", [subjects], "the selected pods");
         }
 
         for (var i = 0; i < policy.Egress.Count; i++)
@@ -95,7 +95,7 @@ public sealed class PolicyLint
     {
         for (var i = 0; i < rule.Peers.Count; i++)
         {
-            if (rule.Peers[i].IpBlock is null && _world.Select(policy.Namespace, rule.Peers[i]).Count == 0)
+            if (rule.Peers[i].IpBlock is null && _world.Select(policy.Namespace, rule.Peers[i]).IsEmpty)
             {
                 Add(FindingSeverity.Warning, policy, $"{path}.{field}[{i}]", $"selects no pod{_world.LabelHint(rule.Peers[i].PodSelector)}");
             }
@@ -103,34 +103,34 @@ public sealed class PolicyLint
     }
 
     /// <summary>The pods an egress rule reaches, as far as that can be told from selectors.</summary>
-    private IReadOnlyCollection<Workload> Destinations(NetworkPolicy policy, NetworkPolicyRule rule)
-    {
-        if (rule.Peers.IsEmpty || rule.Peers.Any(peer => peer.IpBlock is not null))
-        {
-            return _world.Workloads;
-        }
-
-        return [.. rule.Peers.SelectMany(peer => _world.Select(policy.Namespace, peer))];
-    }
+    private IReadOnlyList<LintSelection> Destinations(NetworkPolicy policy, NetworkPolicyRule rule) =>
+        rule.Peers.IsEmpty || rule.Peers.Any(peer => peer.IpBlock is not null)
+            ? [_world.Everything]
+            : [.. rule.Peers.Select(peer => _world.Select(policy.Namespace, peer))];
 
     private void CheckNamedPorts(
-        NetworkPolicy policy, NetworkPolicyRule rule, string path, IReadOnlyCollection<Workload> pods, string whose)
+        NetworkPolicy policy, NetworkPolicyRule rule, string path, IReadOnlyList<LintSelection> pods, string whose)
     {
-        if (pods.Count == 0)
+        if (!rule.Ports.Any(port => port.Port?.Name is not null))
         {
-            (pods, whose) = (_world.Workloads, "the pods there are");
+            return;
+        }
+
+        if (pods.All(selection => selection.IsEmpty))
+        {
+            (pods, whose) = ([_world.Everything], "the pods there are");
         }
 
         for (var i = 0; i < rule.Ports.Count; i++)
         {
             var port = rule.Ports[i];
-            if (port.Port?.Name is { } name && !LintWorld.Serves(pods, name, port.Protocol))
+            if (port.Port?.Name is { } name && !pods.Any(selection => selection.Serves(name, port.Protocol)))
             {
                 Add(
                     FindingSeverity.Warning,
                     policy,
                     $"{path}.ports[{i}].port",
-                    $"none of {whose} serves {name}/{port.Protocol.ToString().ToUpperInvariant()}{LintWorld.ServedHint(pods, name)}");
+                    $"none of {whose} serves {name}/{port.Protocol.ToString().ToUpperInvariant()}{_world.ServedHint(pods, name)}");
             }
         }
     }
@@ -138,7 +138,7 @@ public sealed class PolicyLint
     private void CheckClusterPolicy(ClusterNetworkPolicy policy)
     {
         var subjects = _world.Select(policy.Subject);
-        if (subjects.Count == 0)
+        if (subjects.IsEmpty)
         {
             Add(FindingSeverity.Warning, policy, "spec.subject", $"selects no pod{_world.LabelHint(policy.Subject.PodSelector)}");
         }
@@ -155,7 +155,7 @@ public sealed class PolicyLint
     }
 
     private void CheckClusterRule(
-        ClusterNetworkPolicy policy, ClusterPolicyRule rule, string path, string field, IReadOnlyCollection<Workload>? subjects)
+        ClusterNetworkPolicy policy, ClusterPolicyRule rule, string path, string field, LintSelection? subjects)
     {
         if (rule.Defect is not null)
         {
@@ -164,7 +164,7 @@ public sealed class PolicyLint
 
         for (var i = 0; i < rule.Peers.Count; i++)
         {
-            if (rule.Peers[i].Pods is { } pods && _world.Select(pods).Count == 0)
+            if (rule.Peers[i].Pods is { } pods && _world.Select(pods).IsEmpty)
             {
                 Add(FindingSeverity.Warning, policy, $"{path}.{field}[{i}]", $"selects no pod{_world.LabelHint(pods.PodSelector)}");
             }
@@ -174,17 +174,18 @@ public sealed class PolicyLint
             }
         }
 
-        var destinations = subjects ?? [.. rule.Peers.SelectMany(peer => peer.Pods is { } pods ? _world.Select(pods) : [])];
-        destinations = destinations.Count == 0 ? _world.Workloads : destinations;
+        var peers = rule.Peers.Select(peer => peer.Pods).OfType<ClusterPolicySubject>();
+        IReadOnlyList<LintSelection> destinations = subjects is not null ? [subjects] : [.. peers.Select(_world.Select)];
+        destinations = destinations.All(selection => selection.IsEmpty) ? [_world.Everything] : destinations;
         foreach (var (i, port) in (rule.Ports ?? []).Index())
         {
-            if (port.NamedPort is { } name && !LintWorld.Serves(destinations, name, null))
+            if (port.NamedPort is { } name && !destinations.Any(selection => selection.Serves(name, null)))
             {
                 Add(
                     FindingSeverity.Warning,
                     policy,
                     $"{path}.protocols[{i}].destinationNamedPort",
-                    $"no destination serves the port name {name}{LintWorld.ServedHint(destinations, name)}");
+                    $"no destination serves the port name {name}{_world.ServedHint(destinations, name)}");
             }
         }
     }

@@ -24,6 +24,14 @@ internal sealed class NumberedStream : IDisposable
         _thread.Start();
     }
 
+    /// <summary>Lets a socket keep what comes until it is counted, beyond what the machine allows by default.</summary>
+    public static void Enlarge(Socket socket)
+    {
+        const int SocketLevel = 1;
+        const int ReceiveBufferForce = 33;
+        socket.SetRawSocketOption(SocketLevel, ReceiveBufferForce, BitConverter.GetBytes(1 << 28));
+    }
+
     /// <summary>How many were sent.</summary>
     public int Sent => Volatile.Read(ref _sent);
 

@@ -108,7 +108,7 @@ public sealed class TakeOverTests : IDisposable
             var sender = machine.Udp(machine.PodA, a, 5002);
             foreach (var socket in new[] { _server, _client, _closed })
             {
-                socket.ReceiveBufferSize = 1 << 24;
+                NumberedStream.Enlarge(socket);
             }
 
             // One datagram of A's permits all that B sends back.

@@ -20,6 +20,7 @@ public sealed class LayoutTests
         { typeof(PcConfig), "pc_config" },
         { typeof(PcPermit), "pc_permit" },
         { typeof(PcCounter), "pc_counter" },
+        { typeof(PcRuleCounter), "pc_rule_counter" },
         { typeof(PcEvent), "pc_event" },
     };
 

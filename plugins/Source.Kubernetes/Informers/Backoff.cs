@@ -1,0 +1,19 @@
+namespace Portcullis.Sources.Kubernetes.Informers;
+
+/// <summary>How long to wait before trying again: twice as long each time, with jitter so that the nodes of a cluster do not come all at once.</summary>
+internal sealed class Backoff
+{
+    private static readonly TimeSpan First = TimeSpan.FromMilliseconds(100);
+
+    private int _failures;
+
+    /// <summary>The next wait, between half the limit and the limit once that is reached.</summary>
+    public TimeSpan Next(TimeSpan limit)
+    {
+        var full = Math.Min(limit.TotalMilliseconds, First.TotalMilliseconds * Math.Pow(2, Math.Min(_failures, 20)));
+        _failures++;
+        return TimeSpan.FromMilliseconds(full * (0.5 + (Random.Shared.NextDouble() / 2)));
+    }
+
+    public void Reset() => _failures = 0;
+}

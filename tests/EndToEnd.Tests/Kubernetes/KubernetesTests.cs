@@ -1,0 +1,279 @@
+using System.Diagnostics;
+using Portcullis.Host.Demo;
+using Portcullis.Net;
+using Xunit;
+
+namespace Portcullis.EndToEnd.Tests.Kubernetes;
+
+/// <summary>The agent with a real API server, under the least ClusterRole, judged by real connections.</summary>
+public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper output) : IClassFixture<KubernetesMachine>, IAsyncLifetime
+{
+    private const string App = "default/demo-app";
+    private const string One = "default/client-one";
+    private const string Two = "default/client-two";
+    private const string Another = "another-ns/another-client-one";
+    private const string Closed = """{"podSelector":{"matchLabels":{"app":"demo-app"}},"policyTypes":["Ingress"]}""";
+    private const string AdmitsRole =
+        """{"podSelector":{"matchLabels":{"app":"demo-app"}},"policyTypes":["Ingress"],"ingress":[{"from":[{"podSelector":{"matchLabels":{"role":"friend"}}}]}]}""";
+
+    private const string AdmitsTeam =
+        """{"podSelector":{"matchLabels":{"app":"demo-app"}},"policyTypes":["Ingress"],"ingress":[{"from":[{"namespaceSelector":{"matchLabels":{"team":"a"}}}]}]}""";
+
+    private static readonly TimeSpan ChangeLimit = TimeSpan.FromSeconds(10);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        await machine.StopAgentsAsync();
+        await machine.Api.KubectlAsync("delete", "networkpolicies", "--all", "-n", "default");
+    }
+
+    [Fact]
+    public async Task Demo_ByKubectl_EveryConnectionEndsAsExpected()
+    {
+        var agent = await machine.StartAgentAsync();
+        foreach (var step in machine.Scenario.Steps)
+        {
+            var revision = (await agent.GetStatusAsync(Cancellation)).Revision;
+            var changes = 0;
+            if (step.DeleteAll)
+            {
+                changes = (await agent.GetStatusAsync(Cancellation)).Policies;
+                await machine.Api.KubectlAsync("delete", "networkpolicies", "--all", "-n", "default");
+            }
+            else if (step.Apply is { } manifest)
+            {
+                changes = 1;
+                await machine.Api.KubectlAsync("apply", "-f", Path.Combine(KubernetesMachine.Examples, manifest));
+            }
+
+            await agent.WaitRevisionAsync(revision + changes, ChangeLimit, Cancellation);
+            var probes = await machine.Cluster.ProbeAsync(step, Cancellation);
+            Assert.All(probes, probe => Assert.True(
+                probe.Expected == probe.Observed, $"{step.Title}: {probe.From} -> {probe.To}:{probe.Port}: {probe.Observed} instead of {probe.Expected}"));
+        }
+    }
+
+    [Fact]
+    public async Task Change_OfEachKind_IsEnforcedWithin100MillisecondsAtTheMedian()
+    {
+        var agent = await machine.StartAgentAsync();
+        var friend = new NamespacedName("default", "client-one");
+        await ChangeAsync(agent, () => machine.PutPolicyAsync("app", AdmitsRole));
+        await machine.AssertDeniedAsync(One, App);
+        var measured = new Dictionary<string, List<double>>
+        {
+            ["pod label"] = await MeasureAsync(agent, i => machine.LabelPodAsync(friend, "role", i % 2 == 0 ? "friend" : null)),
+        };
+        await ChangeAsync(agent, () => machine.LabelPodAsync(friend, "role", "friend"));
+        await machine.AssertAllowedAsync(One, App);
+        await machine.AssertDeniedAsync(Two, App);
+
+        await ChangeAsync(agent, () => machine.PutPolicyAsync("app", AdmitsTeam));
+        measured["namespace label"] = await MeasureAsync(agent, i => machine.PatchNamespaceAsync("another-ns", "team", i % 2 == 0 ? "a" : null));
+        await machine.AssertDeniedAsync(Another, App);
+        await ChangeAsync(agent, () => machine.PatchNamespaceAsync("another-ns", "team", "a"));
+        await machine.AssertAllowedAsync(Another, App);
+        await machine.AssertDeniedAsync(One, App);
+
+        measured["policy update"] = await MeasureAsync(agent, i => machine.PutPolicyAsync("app", i % 2 == 0 ? AdmitsRole : AdmitsTeam));
+        measured["policy delete and create"] = await MeasureAsync(
+            agent, i => i % 2 == 0 ? machine.DeletePolicyAsync("app") : machine.PutPolicyAsync("app", Closed));
+        await machine.AssertDeniedAsync(Another, App);
+        measured["pod delete and create"] = await MeasureAsync(
+            agent,
+            i => i % 2 == 0
+                ? machine.DeletePodAsync(new NamespacedName("another-ns", "another-client-two"))
+                : machine.SchedulePodAsync(new NamespacedName("another-ns", "another-client-two"), "x"));
+        await ChangeAsync(agent, () => machine.ReportAddressAsync(new NamespacedName("another-ns", "another-client-two"), IpAddress.Parse("10.213.0.22")));
+
+        foreach (var (what, milliseconds) in measured)
+        {
+            milliseconds.Sort();
+            output.WriteLine($"{what}: from the API's answer to the kernel p50 {milliseconds[milliseconds.Count / 2]:F1} ms, most {milliseconds[^1]:F1} ms");
+        }
+
+        Assert.All(measured, entry => Assert.True(entry.Value[entry.Value.Count / 2] < 100, $"{entry.Key}: {entry.Value[entry.Value.Count / 2]:F1} ms"));
+        await machine.PatchNamespaceAsync("another-ns", "team", null);
+        await machine.LabelPodAsync(friend, "role", null);
+    }
+
+    [Fact]
+    public async Task Address_OfADeletedPod_BelongsToTheNextOne()
+    {
+        var agent = await machine.StartAgentAsync();
+        var friend = new NamespacedName("default", "visitor-one");
+        var stranger = new NamespacedName("default", "visitor-two");
+        var address = IpAddress.Parse("10.213.0.99");
+        await ChangeAsync(agent, () => machine.PutPolicyAsync("app", AdmitsRole.Replace("role", "app", StringComparison.Ordinal)));
+        await ChangeAsync(agent, () => machine.CreatePodAsync(friend, address, "friend"), changes: 2);
+        var pod = machine.Cluster.Network.AddPod(friend, address);
+        try
+        {
+            await machine.AssertAllowedAsync(friend.ToString(), App);
+
+            await ChangeAsync(agent, () => machine.DeletePodAsync(friend));
+            await ChangeAsync(agent, () => machine.CreatePodAsync(stranger, address, "stranger"), changes: 2);
+
+            await machine.AssertDeniedAsync(friend.ToString(), App);
+        }
+        finally
+        {
+            machine.Cluster.Network.RemovePod(pod);
+            await machine.DeletePodAsync(stranger);
+        }
+    }
+
+    [Fact]
+    public async Task Server_StoppedAndStarted_NothingOpensAndTheNextChangeCounts()
+    {
+        var agent = await machine.StartAgentAsync();
+        await ChangeAsync(agent, () => machine.PutPolicyAsync("app", AdmitsRole));
+        machine.Api.StopServer();
+        var down = Stopwatch.GetTimestamp();
+        await UntilAsync(agent, "the outage is told", status => status.Problems.Any(problem => problem.Message.Contains("cannot be reached", StringComparison.Ordinal)));
+        while (Stopwatch.GetElapsedTime(down) < TimeSpan.FromSeconds(8))
+        {
+            await machine.AssertDeniedAsync(One, App);
+            await machine.AssertAllowedAsync(One, Two);
+        }
+
+        await machine.Api.StartServerAsync();
+        var back = Stopwatch.GetTimestamp();
+        await machine.LabelPodAsync(new NamespacedName("default", "client-one"), "role", "friend");
+        await UntilAsync(agent, "no problems", status => status.Problems.Count == 0);
+        await AllowedAsync(One, App);
+        output.WriteLine($"enforced {Stopwatch.GetElapsedTime(back).TotalMilliseconds:F0} ms after the server was ready");
+        Assert.True(Stopwatch.GetElapsedTime(back) < TimeSpan.FromSeconds(5), $"took {Stopwatch.GetElapsedTime(back)}");
+        await machine.LabelPodAsync(new NamespacedName("default", "client-one"), "role", null);
+    }
+
+    [Fact]
+    public async Task Etcd_CompactedWhileNobodyListened_TheStateIsListedAnew()
+    {
+        var agent = await machine.StartAgentAsync();
+        await ChangeAsync(agent, () => machine.PutPolicyAsync("app", AdmitsRole));
+        await machine.AssertDeniedAsync(One, App);
+        Signal(agent, "STOP");
+        machine.Api.StopServer();
+        await machine.Api.StartServerAsync();
+        for (var i = 0; i < 50; i++)
+        {
+            await machine.LabelPodAsync(new NamespacedName("default", "client-two"), "count", $"{i}");
+        }
+
+        await machine.LabelPodAsync(new NamespacedName("default", "client-one"), "role", "friend");
+        await machine.Api.CompactAsync();
+        machine.Api.StopServer();
+        await machine.Api.StartServerAsync();
+
+        Signal(agent, "CONT");
+        var back = Stopwatch.GetTimestamp();
+        await AllowedAsync(One, App);
+        Assert.True(Stopwatch.GetElapsedTime(back) < TimeSpan.FromSeconds(5), $"took {Stopwatch.GetElapsedTime(back)}");
+        await machine.AssertDeniedAsync(Two, App);
+        await machine.LabelPodAsync(new NamespacedName("default", "client-one"), "role", null);
+    }
+
+    [Fact]
+    public async Task Token_Replaced_IsReadAnew()
+    {
+        var agent = await machine.StartAgentAsync();
+        await ChangeAsync(agent, () => machine.PutPolicyAsync("app", Closed));
+        machine.Api.StopServer();
+        machine.Api.SetAgentToken("second-token");
+        await machine.Api.StartServerAsync();
+        await UntilAsync(agent, "the refusal is told", status => status.Problems.Any(problem => problem.Message.Contains("401 Unauthorized", StringComparison.Ordinal)));
+        await machine.AssertDeniedAsync(One, App);
+
+        await File.WriteAllTextAsync(machine.Api.AgentTokenFile, "second-token", Cancellation);
+        await UntilAsync(agent, "no problems", status => status.Problems.Count == 0);
+        await machine.DeletePolicyAsync("app");
+        await AllowedAsync(One, App);
+    }
+
+    [Fact]
+    public async Task Agent_StartedBeforeTheServer_EnforcesOnceItIsThere()
+    {
+        await machine.PutPolicyAsync("app", Closed);
+        machine.Api.StopServer();
+        var agent = machine.LaunchAgent();
+        var ready = agent.WaitReadyAsync(Cancellation);
+        await machine.Api.StartServerAsync();
+        var back = Stopwatch.GetTimestamp();
+
+        await ready;
+
+        Assert.True(Stopwatch.GetElapsedTime(back) < TimeSpan.FromSeconds(5), $"took {Stopwatch.GetElapsedTime(back)}");
+        await machine.AssertDeniedAsync(One, App);
+    }
+
+    [Fact]
+    public async Task FirstPacket_OfAPodWithoutAnAddressInItsStatus_IsJudged()
+    {
+        var agent = await machine.StartAgentAsync();
+        await ChangeAsync(agent, () => machine.PutPolicyAsync("late", """{"podSelector":{"matchLabels":{"app":"late"}},"policyTypes":["Ingress","Egress"]}"""));
+        for (var round = 0; round < 10; round++)
+        {
+            var name = new NamespacedName("default", $"late-{round}");
+            await ChangeAsync(agent, () => machine.SchedulePodAsync(name, "late"));
+            var leaked = await FirstPackets.LeakAsync(machine.Cluster.Network, name, IpAddress.Parse("10.213.0.77"), IpAddress.Parse("10.213.0.11"));
+            await machine.DeletePodAsync(name);
+            Assert.Equal(0, leaked);
+        }
+    }
+
+    private static void Signal(AgentProcess agent, string signal)
+    {
+        using var kill = Process.Start("kill", ["-" + signal, $"{agent.Id}"]);
+        kill.WaitForExit();
+    }
+
+    /// <summary>Changes something and waits until the kernel enforces it.</summary>
+    private static async Task ChangeAsync(AgentProcess agent, Func<Task> change, int changes = 1)
+    {
+        var revision = (await agent.GetStatusAsync(Cancellation)).Revision;
+        await change();
+        await agent.WaitRevisionAsync(revision + changes, ChangeLimit, Cancellation);
+    }
+
+    /// <summary>How long after the API's answer each of twenty changes is in the kernel.</summary>
+    private static async Task<List<double>> MeasureAsync(AgentProcess agent, Func<int, Task> change)
+    {
+        var milliseconds = new List<double>();
+        for (var i = 0; i < 20; i++)
+        {
+            var revision = (await agent.GetStatusAsync(Cancellation)).Revision;
+            await change(i);
+            var answered = Stopwatch.GetTimestamp();
+            await agent.WaitRevisionAsync(revision + 1, ChangeLimit, Cancellation);
+            milliseconds.Add(Stopwatch.GetElapsedTime(answered).TotalMilliseconds);
+        }
+
+        return milliseconds;
+    }
+
+    private static async Task UntilAsync(AgentProcess agent, string what, Func<Host.Api.StatusDto, bool> condition)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        limit.CancelAfter(TimeSpan.FromSeconds(15));
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (!condition(await agent.GetStatusAsync(Cancellation)))
+        {
+            Assert.False(limit.IsCancellationRequested, $"waited 15 s until {what}");
+            await timer.WaitForNextTickAsync(Cancellation);
+        }
+    }
+
+    private async Task AllowedAsync(string from, string to)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (await machine.ProbeAsync(from, to, TimeSpan.FromMilliseconds(300)) != ProbeOutcome.Allowed)
+        {
+            Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(10), $"{from} does not reach {to} after 10 s");
+        }
+    }
+}

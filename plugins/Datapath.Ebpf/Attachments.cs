@@ -40,10 +40,7 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
             return;
         }
 
-        if (TcFilters.CreateQdisc(ifindex))
-        {
-            Directory.CreateDirectory(paths.QdiscMark(ifindex));
-        }
+        CreateQdisc(ifindex);
 
         Attach(ifindex, TcHook.Ingress, ingress);
         Attach(ifindex, TcHook.Egress, egress);
@@ -80,6 +77,13 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
     [
         .. Interfaces.List().Keys.Where(ifindex => Ours(ifindex, anyInstance: false).Count > 0),
         .. Folders(allInstances: false).SelectMany(EbpfPaths.Links).Select(link => link.Ifindex),
+    ];
+
+    /// <summary>The interfaces on which packets run into a program of this instance.</summary>
+    public HashSet<int> FindAttached() =>
+    [
+        .. Interfaces.List().Keys.Where(ifindex =>
+            Ours(ifindex, anyInstance: false).Count > 0 || Array.Exists(Hooks, hook => IsLinked(ifindex, hook))),
     ];
 
     /// <summary>Whether both of this instance's programs are on an interface.</summary>
@@ -168,6 +172,18 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
         return hash == 0 ? 1 : hash;
     }
 
+    // The mark comes first: a qdisc of ours without it would never be removed.
+    private void CreateQdisc(int ifindex)
+    {
+        var mark = paths.QdiscMark(ifindex);
+        var isMarked = Directory.Exists(mark);
+        Directory.CreateDirectory(mark);
+        if (!TcFilters.CreateQdisc(ifindex) && !isMarked)
+        {
+            Directory.Delete(mark);
+        }
+    }
+
     // First in line, so that no other filter accepts a packet before it was judged. A priority that another kind of filter
     // or another protocol has taken is refused by the kernel: then the next.
     private void Attach(int ifindex, TcHook hook, int program)
@@ -200,34 +216,46 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
     private void AttachLink(int ifindex, TcHook hook, int program)
     {
         var path = paths.Link(ifindex, hook);
-        using var existing = BpfPin.TryOpen(path);
-        if (existing is not null && TcxLinks.InterfaceOf(existing) == ifindex)
+        using var existing = BpfPin.TryOpen(path, BpfPinKind.Link);
+        if (existing is not null && TcxLinks.IsOn(existing, ifindex, hook))
         {
             TcxLinks.Update(existing, program);
             return;
         }
 
-        // What is pinned belonged to an interface that is gone, or was detached by somebody.
+        // What is pinned belonged to an interface that is gone or moved away, or was detached by somebody.
         using var created = TcxLinks.Create(ifindex, hook, program);
         BpfPin.Replace(created.Fd, path);
     }
 
     private bool IsLinked(int ifindex, TcHook hook)
     {
-        using var link = BpfPin.TryOpen(paths.Link(ifindex, hook));
-        return link is not null && TcxLinks.InterfaceOf(link) == ifindex;
+        using var link = BpfPin.TryOpen(paths.Link(ifindex, hook), BpfPinKind.Link);
+        return link is not null && TcxLinks.IsOn(link, ifindex, hook);
     }
 
     /// <summary>Whether it was there and attached.</summary>
     private static bool RemoveLink(string path)
     {
-        using var link = BpfPin.TryOpen(path);
+        FdHandle? link;
+        try
+        {
+            link = BpfPin.TryOpen(path, BpfPinKind.Link);
+        }
+        catch (ForeignPinException)
+        {
+            // Nothing of ours is attached by it.
+            return false;
+        }
+
         if (link is null)
         {
             return false;
         }
 
-        var isAttached = TcxLinks.InterfaceOf(link) != 0;
+        using var opened = link;
+
+        var isAttached = TcxLinks.IsAttached(link);
         if (isAttached)
         {
             TcxLinks.Detach(link);

@@ -41,8 +41,8 @@ internal sealed unsafe class EbpfGeneration : IDisposable
             opened.Resize("pc_pages", capacities.Pages);
             opened.Resize("pc_ports", capacities.Ports);
             opened.Resize("pc_rule_counters", capacities.Rules);
-            using var permits = paths is null ? null : BpfPin.TryOpen(paths.Permits);
-            using var config = paths is null ? null : BpfPin.TryOpen(paths.Config);
+            using var permits = TryOpen(opened, "pc_permits", paths?.Permits);
+            using var config = TryOpen(opened, ".data.config", paths?.Config);
             var seed = config is null ? NewSeed() : SeedOf(config);
             if (permits is not null && config is not null)
             {
@@ -81,12 +81,16 @@ internal sealed unsafe class EbpfGeneration : IDisposable
         Volatile.Write(ref config->Flags, (uint)(count is null ? flags : flags | PcConfigFlags.Events));
     }
 
-    /// <summary>Keeps what the next process needs.</summary>
+    /// <summary>Keeps what the next process needs, and drops what an agent of another layout kept.</summary>
     public void Pin(EbpfPaths paths)
     {
         // Without its seeds a permit table is useless, with the wrong ones it is only stale: permits first.
         BpfPin.Replace(PermitsFd, paths.Permits);
         BpfPin.Replace(_object.MapFd(".data.config"), paths.Config);
+        foreach (var other in paths.OfOtherLayouts())
+        {
+            File.Delete(other);
+        }
     }
 
     /// <summary>Endpoints in the table.</summary>
@@ -116,6 +120,11 @@ internal sealed unsafe class EbpfGeneration : IDisposable
         if (plan.Flags.HasFlag(PcEndpointFlags.Closed))
         {
             Volatile.Write(ref entry->Flags, (uint)plan.Flags);
+        }
+
+        if (before?.Link != plan.Link)
+        {
+            entry->Heal = 0;
         }
 
         entry->Ifindex = (uint)plan.Ifindex;
@@ -159,6 +168,9 @@ internal sealed unsafe class EbpfGeneration : IDisposable
             BpfMap.Delete(_object.MapFd("pc_own_addrs"), KeyOf(plan.Ifindex, address), $"forgetting address {address} of {plan.Name}");
         }
     }
+
+    /// <summary>Takes the permits from interfaces of which <paramref name="isGone"/> says so: what gets their index next shall not have them.</summary>
+    public void ForgetPermits(Predicate<int> isGone) => PermitTable.Forget(PermitsFd, isGone);
 
     /// <summary>Adds this generation's counters, summed over processors, to <paramref name="sums"/> of <see cref="Pc.Counters"/> entries.</summary>
     public void AddCounters(Span<PcCounter> sums)
@@ -215,6 +227,18 @@ internal sealed unsafe class EbpfGeneration : IDisposable
     {
         _tables.Dispose();
         _object.Dispose();
+    }
+
+    private static FdHandle? TryOpen(BpfObject opened, string map, string? pin)
+    {
+        var existing = pin is null ? null : BpfPin.TryOpen(pin, BpfPinKind.Map);
+        if (existing is not null && !opened.Fits(map, existing.Fd))
+        {
+            existing.Dispose();
+            throw new ForeignPinException(pin!);
+        }
+
+        return existing;
     }
 
     private static PcSeed NewSeed()

@@ -117,6 +117,18 @@ public sealed class AgentTests
     }
 
     [Fact]
+    public async Task Run_SocketIsTaken_IsSaidBeforeTheDatapathIsTried()
+    {
+        await using var agent = new TestAgent();
+        await agent.StartAsync();
+
+        var (code, _, error) = await agent.RunAsync(["run"], ["datapath.good.lacks=bpffs"]);
+
+        Assert.Equal(2, code);
+        Assert.Contains(agent.Socket, Assert.Single(error.Trim().Split('\n')), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Run_ManyThingsWrong_ListsAllAndTouchesNothing()
     {
         await using var agent = new TestAgent();
@@ -156,15 +168,18 @@ public sealed class AgentTests
     }
 
     [Fact]
-    public async Task DatapathSwitch_ToTheOneInUse_IsRefused()
+    public async Task DatapathSwitch_ToTheOneInUse_IsDone()
     {
         await using var agent = new TestAgent();
         await agent.StartAsync();
 
-        var (code, _, error) = await agent.RunAsync("datapath", "switch", "good");
+        var (code, output, _) = await agent.RunAsync("datapath", "switch", "good");
 
-        Assert.Equal(1, code);
-        Assert.Contains("datapath good is in use already", error, StringComparison.Ordinal);
+        Assert.Equal(0, code);
+        Assert.Equal("datapath good enforces revision 1\n", output);
+        var (unknown, _, error) = await agent.RunAsync("datapath", "switch", "better");
+        Assert.Equal(2, unknown);
+        Assert.Contains("no datapath plugin 'better'", error, StringComparison.Ordinal);
     }
 
     [Fact]

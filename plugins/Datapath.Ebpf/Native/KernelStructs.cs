@@ -87,6 +87,22 @@ internal struct PcOwnAddressKey
     public AddressBytes Address;
 }
 
+/// <summary>Mirror of struct pc_permit.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct PcPermit
+{
+    public ulong Tag;
+    public uint Seen;
+    public uint Owner;
+}
+
+/// <summary>Mirror of struct pc_permit_bucket.</summary>
+[InlineArray(8)]
+internal struct PcPermitBucket
+{
+    private PcPermit _first;
+}
+
 /// <summary>Mirror of struct pc_counter.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct PcCounter

@@ -3,7 +3,9 @@ using Portcullis.Resources;
 namespace Portcullis.Policy.Manifests;
 
 /// <summary>Turns the documents of one file into resources: finds out what each is and has it read.</summary>
-internal sealed class DocumentReader(string file)
+/// <param name="file">The file's path as it shall stand in positions.</param>
+/// <param name="trees">Receives what the policies were read from; null: nobody asks.</param>
+internal sealed class DocumentReader(string file, PolicyTrees? trees)
 {
     private static readonly KnownKind[] Known =
     [
@@ -20,15 +22,17 @@ internal sealed class DocumentReader(string file)
 
     public List<Resource> Resources { get; } = [];
 
-    public List<Finding> Findings { get; } = [];
+    public FindingLog Findings { get; } = new(file);
 
     public bool Complete { get; private set; } = true;
+
+    public bool HasDuplicates { get; private set; }
 
     /// <summary>Reports that a part of the file is no YAML or JSON.</summary>
     public void ReportUnreadable(int line, int column, string message)
     {
         Complete = false;
-        Findings.Add(new Finding(FindingSeverity.Error, new SourcePosition(file, line, column), string.Empty, message));
+        Findings.Add(FindingSeverity.Error, line, column, string.Empty, message);
     }
 
     /// <summary>Reads one document: an object, a list of objects, or nothing.</summary>
@@ -115,9 +119,11 @@ internal sealed class DocumentReader(string file)
         else if (_byKey.TryAdd(resource.Key, resource))
         {
             Resources.Add(resource);
+            trees?.Add(resource, node);
         }
         else
         {
+            HasDuplicates = true;
             scope.Report(FindingSeverity.Error, node, $"given twice; the one at {_byKey[resource.Key].Position} counts, remove the other");
         }
     }
@@ -141,11 +147,12 @@ internal sealed class DocumentReader(string file)
         var name = node["metadata"] is { Kind: NodeKind.Mapping } metadata && metadata["name"] is { IsScalar: true } written
             ? " " + Text.Shorten(written.Text)
             : string.Empty;
-        Findings.Add(new Finding(
+        Findings.Add(
             nearest is null ? FindingSeverity.Note : FindingSeverity.Warning,
-            new SourcePosition(file, node.Line, node.Column),
+            node.Line,
+            node.Column,
             Text.Shorten(kind) + name,
-            $"{Text.Shorten(apiVersion ?? "an object")} of this kind is not used here and ignored{(nearest is null ? string.Empty : $"; did you mean {nearest}?")}"));
+            $"{Text.Shorten(apiVersion ?? "an object")} of this kind is not used here and ignored{(nearest is null ? string.Empty : $"; did you mean {nearest}?")}");
     }
 
     private sealed record KnownKind(string ApiVersion, string Name, Func<ObjectScope, Resource?> Read);

@@ -20,7 +20,13 @@ public static class ManifestReader
     public static ManifestFile Read(ReadOnlySpan<byte> content, string file)
     {
         ArgumentNullException.ThrowIfNull(file);
-        var documents = new DocumentReader(file);
+        return Read(content, file, null);
+    }
+
+    /// <summary>As <see cref="Read(ReadOnlySpan{byte}, string)"/>; keeps what the policies were read from.</summary>
+    internal static ManifestFile Read(ReadOnlySpan<byte> content, string file, PolicyTrees? trees)
+    {
+        var documents = new DocumentReader(file, trees);
         if (content.Length > MaxFileBytes)
         {
             documents.ReportUnreadable(1, 1, $"the file has more than {MaxFileBytes / (1024 * 1024)} MiB; split it");
@@ -35,7 +41,7 @@ public static class ManifestReader
             }
         }
 
-        return new ManifestFile([.. documents.Resources], [.. documents.Findings], documents.Complete);
+        return new ManifestFile([.. documents.Resources], [.. documents.Findings.Findings], documents.Complete, documents.HasDuplicates);
     }
 
     private static string? Decode(ReadOnlySpan<byte> content, DocumentReader documents)

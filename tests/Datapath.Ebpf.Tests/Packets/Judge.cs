@@ -77,7 +77,7 @@ public sealed unsafe class Judge : IDisposable
         var endpoint = new Endpoint(
             new NamespacedName("test", "pod"), "lo", side, [.. addresses.Split(' ').Select(IpAddress.Parse)], ingress, egress, new Link("lo", Ifindex));
         var plan = InterfacePlan.For(endpoint, allowSpoofing, _lowering.RowReferenceOf)
-            ?? new InterfacePlan(Ifindex, "lo", endpoint.Workload, 0, PcEndpointFlags.Present, endpoint.Addresses);
+            ?? new InterfacePlan(new Link("lo", Ifindex), endpoint.Workload, 0, PcEndpointFlags.Present, endpoint.Addresses);
         Set(plan);
     }
 

@@ -10,18 +10,4 @@ require_sdk
 eng/install-deps.sh
 
 dotnet build portcullis.slnx -c Release -v quiet --tl:off -clp:NoSummary
-
-# The build output is complete; a publish would only copy it again.
-target=artifacts/portcullis
-new=$target.new
-rm -rf "$new"
-mkdir -p "$new/plugins"
-cp -R artifacts/bin/Host/release/. "$new/"
-for project in plugins/*/*.csproj; do
-  name=$(basename "$project" .csproj)
-  cp -R "artifacts/bin/$name/release" "$new/plugins/$name"
-done
-cp -R examples "$new/examples"
-rm -rf "$target"
-mv "$new" "$target"
-echo "built $target/portcullis with the plugins $(cd "$target/plugins" && echo *)"
+eng/lay-out.sh

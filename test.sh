@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Usage: ./test.sh [NAME...]
 #
-# Builds, then runs every test project, or those whose name contains one of NAMEs. Prints what failed; the last line is
-# "N passed, N failed, N skipped"; exit code 1 on any failure. A test program that crashes or hangs counts as a failure, and so
+# Builds, then runs every test project, or those whose name contains one of NAMEs. Prints what failed, and what was skipped and
+# why; the last line is "N passed, N failed, N skipped"; exit code 1 on any failure. A test program that crashes or hangs counts as a failure, and so
 # does anything the tests leave in the kernel. Results are in artifacts/test-results/. Needs root and the .NET 10 SDK.
 . "$(dirname "${BASH_SOURCE[0]}")/eng/common.sh"
 help_if_asked "$@"
@@ -57,6 +57,8 @@ run() {
   if [[ $((f + e)) -gt 0 ]]; then
     grep -v -E '^ *(Discovering|Discovered|Starting|Finished):' "$log" || true
   fi
+  # Each skipped test and, on the line below it, why.
+  grep -A 1 ' \[SKIP\]$' "$log" | grep -v '^--$' || true
   echo "$name: $p passed, $((f + e)) failed, $s skipped in $((SECONDS - started)) s"
 }
 

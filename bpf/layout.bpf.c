@@ -15,10 +15,12 @@ union {
 	struct pc_direct direct;
 	struct pc_permit_bucket permit_bucket;
 	struct pc_counter counter;
+	struct pc_rule_counter rule_counter;
 	struct pc_event event;
 	enum pc_direction direction;
 	enum pc_verdict_kind verdict_kind;
 	enum pc_transport transport;
 	enum pc_permit_kind permit_kind;
 	enum pc_reason reason;
+	enum pc_rule_fate rule_fate;
 } pc_shared_types;

@@ -46,32 +46,39 @@ static __always_inline int pc_finish(struct __sk_buff *skb, __u32 direction, __u
 	return reason >= PC_REASON_FIRST_DENY ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
-/* An error passes when the packet it quotes went the other way and may be answered. */
-static __always_inline int pc_quotes_allowed_flow(struct __sk_buff *skb, const struct pc_view *view,
-						  const struct pc_packet *error)
+/*
+ * An error passes when the packet it quotes went the other way and may be answered, by policy or by a permit. Else it keeps
+ * its own reason. *p becomes the answer: the stack has no room for both.
+ */
+static __always_inline enum pc_reason pc_judge_error(struct __sk_buff *skb, struct pc_view *view, struct pc_packet *p,
+						     enum pc_reason reason)
 {
-	struct pc_packet answer = {};
-	const struct pc_address *remote = view->direction == PC_INGRESS ? &answer.source : &answer.destination;
-	__u32 class;
+	const struct pc_address local = pc_local(view, p);
+	__u32 class, rule = view->rule;
+	enum pc_reason answered;
+	struct pc_address end;
 
-	if (!pc_parse_quoted(skb, error, &answer))
-		return 0;
-	if (!(view->direction == PC_INGRESS ? pc_same_address(&answer.destination, &error->destination)
-					    : pc_same_address(&answer.source, &error->source)))
-		return 0;
-	class = pc_classify(answer.family, remote);
-	if (pc_row_allows(view, view->row, class, pc_port_key(answer.protocol, answer.destination_port),
-			  answer.family, remote))
-		return 1;
-	return pc_row_allows(view, view->reverse_row, class, pc_port_key(answer.protocol, answer.source_port),
-			     answer.family, remote)
-		&& pc_permit_use(pc_flow_tag(view->ifindex, !view->direction, &answer, view->direction), 0);
+	if (!pc_parse_quoted(skb, p))
+		return reason;
+	end = pc_local(view, p);
+	if (!pc_same_address(&end, &local))
+		return reason;
+	end = pc_remote(view, p);
+	class = pc_classify(p->family, &end);
+	answered = pc_row_reason(view, view->row, class, pc_port_key(p->protocol, p->destination_port), p->family, &end);
+	if (answered >= PC_REASON_AUDIT)
+		answered = pc_judge_doubtful(view, p, class, &end, answered);
+	if (answered >= PC_REASON_FIRST_DENY) {
+		view->rule = rule;
+		return reason;
+	}
+	return answered == PC_REASON_AUDIT ? PC_REASON_AUDIT : PC_REASON_ICMP_ERROR;
 }
 
 /* Later fragments share the fate of the first. Only a policed direction remembers it. */
 static __always_inline enum pc_reason pc_judge_fragment(struct pc_view *view, const struct pc_packet *p)
 {
-	if (!view->row)
+	if (!pc_is_policed(view->row))
 		return PC_REASON_UNPOLICED;
 	/* Marked as both: it starts inside the transport header. */
 	if (p->roles & PC_FIRST_FRAGMENT)
@@ -80,13 +87,8 @@ static __always_inline enum pc_reason pc_judge_fragment(struct pc_view *view, co
 		? PC_REASON_FRAGMENT : PC_REASON_FRAGMENT_DENIED;
 }
 
-static __always_inline void pc_record_fragment(const struct pc_view *view, const struct pc_packet *p, enum pc_reason reason)
+static __always_inline void pc_record_fragment(const struct pc_view *view, __u64 tag, enum pc_reason reason)
 {
-	__u64 tag;
-
-	if (!view->row)
-		return;
-	tag = pc_fragment_tag(view->ifindex, p, view->direction);
 	if (reason >= PC_REASON_FIRST_DENY)
 		pc_permit_revoke(tag);
 	else
@@ -98,9 +100,10 @@ static __always_inline enum pc_reason pc_judge_any(struct __sk_buff *skb, struct
 	__u32 checked = view->direction == PC_EGRESS && view->flags & PC_ENDPOINT_CHECK_SOURCE;
 	int error = pc_parse(skb, p);
 	enum pc_reason reason;
+	__u64 fragment = 0;
 
 	if (error) {
-		if (view->flags & PC_ENDPOINT_CLOSED || view->row || checked)
+		if (view->flags & PC_ENDPOINT_CLOSED || pc_is_policed(view->row) || checked)
 			return error;
 		return PC_REASON_UNPOLICED;
 	}
@@ -113,19 +116,22 @@ static __always_inline enum pc_reason pc_judge_any(struct __sk_buff *skb, struct
 		return PC_REASON_CLOSED;
 	if (p->roles & PC_NOT_IP) {
 		if (p->roles & PC_TAGGED)
-			return view->row || view->reverse_row || view->flags & PC_ENDPOINT_CHECK_SOURCE
+			return pc_is_policed(view->row) || pc_is_policed(view->reverse_row)
+				|| view->flags & PC_ENDPOINT_CHECK_SOURCE
 				? PC_REASON_VLAN : PC_REASON_NON_IP;
-		return view->row ? PC_REASON_NON_IP_DENIED : PC_REASON_NON_IP;
+		return pc_is_policed(view->row) ? PC_REASON_NON_IP_DENIED : PC_REASON_NON_IP;
 	}
 	if (checked && !pc_is_own(view, p->family, &p->source))
 		return PC_REASON_SPOOFED;
 	if (p->roles & PC_LATER_FRAGMENT)
 		return pc_judge_fragment(view, p);
+	if (p->roles & PC_FIRST_FRAGMENT && pc_is_policed(view->row))
+		fragment = pc_fragment_tag(view->ifindex, p, view->direction);
 	reason = pc_judge(view, p);
-	if (reason >= PC_REASON_FIRST_DENY && p->roles & PC_ICMP_ERROR && pc_quotes_allowed_flow(skb, view, p))
-		reason = PC_REASON_ICMP_ERROR;
-	if (p->roles & PC_FIRST_FRAGMENT)
-		pc_record_fragment(view, p, reason);
+	if (reason >= PC_REASON_AUDIT && p->roles & PC_ICMP_ERROR)
+		reason = pc_judge_error(skb, view, p, reason);
+	if (fragment)
+		pc_record_fragment(view, fragment, reason);
 	return reason;
 }
 
@@ -160,7 +166,7 @@ __noinline __u64 pc_slow(struct __sk_buff *skb, __u32 hook)
 	if (far)
 		slot = *far;
 	reason = pc_view(skb, hook, slot, &view) ? pc_judge_any(skb, &view, &packet) : PC_REASON_NO_ENDPOINT;
-	pc_count(view.direction, reason, skb->len);
+	pc_count(&view, reason, skb->len);
 	return pc_outcome(&view, &packet, reason);
 }
 
@@ -188,7 +194,7 @@ __noinline __u64 pc_plain6(struct __sk_buff *skb, __u32 hook)
 	if (!pc_view(skb, hook, skb->ifindex & (PC_NEAR_SLOTS - 1), &view) || !pc_parse_fast6(skb, &packet))
 		return PC_NOT_PLAIN;
 	reason = pc_judge_plain(&view, &packet);
-	pc_count(view.direction, reason, skb->len);
+	pc_count(&view, reason, skb->len);
 	return pc_outcome(&view, &packet, reason);
 }
 
@@ -206,7 +212,7 @@ static __always_inline int pc_hook(struct __sk_buff *skb, __u32 hook)
 	if (type == bpf_htons(ETH_P_IP)) {
 		if (pc_view(skb, hook, skb->ifindex & (PC_NEAR_SLOTS - 1), &view) && pc_parse_fast4(skb, &packet)) {
 			reason = pc_judge_plain(&view, &packet);
-			pc_count(view.direction, reason, skb->len);
+			pc_count(&view, reason, skb->len);
 			return pc_finish(skb, view.direction, reason, pc_outcome(&view, &packet, reason));
 		}
 	} else if (type == bpf_htons(ETH_P_IPV6)) {

@@ -8,7 +8,7 @@ help_if_asked "$@"
 [[ $# -eq 0 ]] || refuse "unknown argument '$1': see --help"
 
 # clang and the headers build the eBPF programs; libbpf1 loads them; the rest is what datapaths, demo and tests call.
-packages=(clang llvm libbpf-dev libbpf1 linux-libc-dev iptables ipset iproute2 util-linux conntrack)
+packages=(clang llvm libbpf-dev libbpf1 linux-libc-dev iptables ipset iproute2 util-linux procps conntrack)
 
 # Ubuntu 22.04 has only libbpf 0: the eBPF plugin then says that libbpf.so.1 is missing, and iptables takes over.
 if ! apt-cache show libbpf1 >/dev/null 2>&1 && apt-cache show libbpf0 >/dev/null 2>&1; then

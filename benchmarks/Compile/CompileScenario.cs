@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using Portcullis.Benchmarks.Results;
+using Portcullis.Benchmarks.Running;
 using Portcullis.Net;
 using Portcullis.Policy;
 using Portcullis.Policy.Compiler;
@@ -10,31 +12,34 @@ using Portcullis.Sources;
 namespace Portcullis.Benchmarks.Compile;
 
 /// <summary>Compiles a whole cluster as if every pod were on this node, then changes one thing at a time.</summary>
-internal static class CompileScenario
+internal sealed class CompileScenario(Recorder recorder)
 {
-    private const int Repetitions = 1001;
-    private static long _revision;
+    public const string FullCompile = "full compile";
 
-    public static int Run(int namespaces)
+    private const int Repetitions = 1001;
+    private long _revision;
+    private SortedDictionary<string, string> _size = [];
+
+    public void Run(int namespaces)
     {
         var world = new LargeWorld(namespaces);
         var changes = world.Resources.Select(ResourceChange.Upsert).ToArray();
-        var before = GC.GetTotalMemory(forceFullCollection: true);
-        Console.WriteLine($"world: {world.Pods.Count} pods, {namespaces} namespaces, {world.Policies.Count} policies: {Megabytes(before)}");
+        _size = new(StringComparer.Ordinal) { ["pods"] = $"{world.Pods.Count}", ["policies"] = $"{world.Policies.Count}" };
+        Add("resources", "memory", "MB", Megabytes(GC.GetTotalMemory(forceFullCollection: true)));
 
         var compiler = new PolicyCompiler(new PolicyOptions());
         CompileAll(compiler, changes);
-        Console.WriteLine($"memory with the world: {Megabytes(GC.GetTotalMemory(forceFullCollection: true))}; peak resident {Megabytes(Process.GetCurrentProcess().PeakWorkingSet64)}");
+        Add(FullCompile, "memory", "MB", Megabytes(GC.GetTotalMemory(forceFullCollection: true)));
+        Add(FullCompile, "peak resident", "MB", Megabytes(Process.GetCurrentProcess().PeakWorkingSet64));
 
         Relabel(compiler, world);
         ChangeLargePolicy(compiler);
         GC.KeepAlive(world);
-        return 0;
     }
 
     // A method of its own, so that the change set does not stay alive.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void CompileAll(PolicyCompiler compiler, ResourceChange[] changes)
+    private void CompileAll(PolicyCompiler compiler, ResourceChange[] changes)
     {
         var processor = Environment.CpuUsage.TotalTime;
         var (pause, collections, allocated) = (GC.GetTotalPauseDuration(), GC.CollectionCount(0), GC.GetTotalAllocatedBytes());
@@ -44,11 +49,16 @@ internal static class CompileScenario
         watch.Stop();
         processor = Environment.CpuUsage.TotalTime - processor;
         pause = GC.GetTotalPauseDuration() - pause;
-        Console.WriteLine($"full compile: {watch.Elapsed.TotalMilliseconds:F0} ms ({processor.TotalMilliseconds:F0} ms of processor time; {pause.TotalMilliseconds:F0} ms in {GC.CollectionCount(0) - collections} collections, {Megabytes(GC.GetTotalAllocatedBytes() - allocated)} allocated)");
-        Console.WriteLine($"{first.Endpoints.Length} endpoints, {first.RuleSets.Length} rule sets, {first.PeerSets.Length} peer sets");
+        Add(FullCompile, "time", "ms", watch.Elapsed.TotalMilliseconds);
+        Add(FullCompile, "processor time", "ms", processor.TotalMilliseconds);
+        Add(FullCompile, "collector's pauses", "ms", pause.TotalMilliseconds);
+        Add(FullCompile, "collections", "times", GC.CollectionCount(0) - collections);
+        Add(FullCompile, "allocated", "MB", Megabytes(GC.GetTotalAllocatedBytes() - allocated));
+        Add(FullCompile, "rule sets", "of them", first.RuleSets.Length);
+        Add(FullCompile, "peer sets", "of them", first.PeerSets.Length);
     }
 
-    private static void Relabel(PolicyCompiler compiler, LargeWorld world)
+    private void Relabel(PolicyCompiler compiler, LargeWorld world)
     {
         var times = new List<double>();
         for (var i = 0; i < Repetitions; i++)
@@ -61,7 +71,7 @@ internal static class CompileScenario
         Report("one pod relabelled", times);
     }
 
-    private static void ChangeLargePolicy(PolicyCompiler compiler)
+    private void ChangeLargePolicy(PolicyCompiler compiler)
     {
         var resources = new List<Resource> { new Namespace { Name = "large", Labels = LabelSet.Of(("size", "large")) } };
         for (var i = 0; i < 11_000; i++)
@@ -99,10 +109,10 @@ internal static class CompileScenario
         Report("one policy with 1000 subjects and 10000 peers, other ports", ports);
         Report("one policy with 1000 subjects and 10000 peers, other peers", peers);
         var mean = (Environment.CpuUsage.TotalTime - processor).TotalMicroseconds / (ports.Count + peers.Count);
-        Console.WriteLine($"mean of both in processor time, the client's share included: {mean:F1} us");
+        Add("mean of both, this client's share included", "processor time", "us", mean);
     }
 
-    private static double Time(PolicyCompiler compiler, out ChangeSet set, params ReadOnlySpan<Resource> resources)
+    private double Time(PolicyCompiler compiler, out ChangeSet set, params ReadOnlySpan<Resource> resources)
     {
         var changes = new ResourceChange[resources.Length];
         for (var i = 0; i < changes.Length; i++)
@@ -116,11 +126,15 @@ internal static class CompileScenario
         return Stopwatch.GetElapsedTime(start).TotalMicroseconds;
     }
 
-    private static void Report(string what, List<double> times)
+    private void Report(string what, List<double> times)
     {
-        times.Sort();
-        Console.WriteLine($"{what}: median {times[times.Count / 2]:F1} us, p99 {times[(int)(times.Count * 0.99)]:F1} us");
+        var result = new Result("compile", what, string.Empty, _size, "time", "us", 0);
+        recorder.Add(result, times);
+        recorder.Add(result with { Metric = "time p99", Value = Statistics.Percentile(times, 0.99), Samples = times.Count });
     }
+
+    private void Add(string what, string metric, string unit, double value) =>
+        recorder.Add(new Result("compile", what, string.Empty, _size, metric, unit, value));
 
     private static void Check(bool condition, string problem)
     {
@@ -130,5 +144,5 @@ internal static class CompileScenario
         }
     }
 
-    private static string Megabytes(long bytes) => $"{bytes / 1048576.0:F0} MB";
+    private static double Megabytes(long bytes) => bytes / 1048576.0;
 }

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Portcullis.Benchmarks.Results;
+using Portcullis.Benchmarks.Running;
 using Portcullis.Net;
 using Portcullis.Policy;
 using Portcullis.Policy.Compiler;
@@ -9,14 +11,17 @@ using Portcullis.Sources;
 namespace Portcullis.Benchmarks.Compile;
 
 /// <summary>One node of a cluster with a Service in every namespace, and one change at a time. Egress policies have to decide each cluster IP.</summary>
-internal static class ServiceScenario
+internal sealed class ServiceScenario(Recorder recorder)
 {
     private const int Repetitions = 201;
     private const string ThisNode = "node-0";
-    private static long _revision;
+    private readonly SortedDictionary<string, string> _size = new(StringComparer.Ordinal);
+    private long _revision;
 
-    public static int Run(int namespaces, int endpoints)
+    public void Run(int namespaces, int endpoints)
     {
+        _size["services"] = $"{namespaces}";
+        _size["endpoints"] = $"{endpoints}";
         var world = new LargeWorld(namespaces);
         var compiler = new PolicyCompiler(new PolicyOptions { NodeName = ThisNode });
         var services = Enumerable.Range(0, namespaces).Select(CreateService).ToArray();
@@ -25,13 +30,12 @@ internal static class ServiceScenario
         Resource[] resources = [.. world.Resources.Where(resource => resource is not Workload), .. pods];
         Measure("everything but Services", () => Change(compiler, resources));
         Measure("every Service", () => Change(compiler, services));
-        Console.WriteLine($"{compiler.Metrics}; {GC.GetTotalMemory(forceFullCollection: true) / 1048576} MB");
+        recorder.Add(new Result("services", "everything", string.Empty, _size, "memory", "MB", GC.GetTotalMemory(forceFullCollection: true) / 1048576.0));
 
         Repeat("one Service added", i => Change(compiler, CreateService(namespaces + i)), i => Remove(compiler, CreateService(namespaces + i)));
         Repeat("one Service removed", i => Remove(compiler, services[i % namespaces]), i => Change(compiler, services[i % namespaces]));
         Repeat("one backend not ready", i => Change(compiler, pods[(4 * i) + 1] with { Ready = false }), i => Change(compiler, pods[(4 * i) + 1]));
         Repeat("one other node added", i => Change(compiler, CreateNode(i)), i => Remove(compiler, CreateNode(i)));
-        return 0;
     }
 
     private static Service CreateService(int index) => new()
@@ -45,25 +49,26 @@ internal static class ServiceScenario
 
     private static Node CreateNode(int index) => new() { Name = $"other-{index}", Addresses = [IpAddress.V4(0xc0a80000u + (uint)index)] };
 
-    private static ChangeSet Change(PolicyCompiler compiler, params Resource[] resources) =>
+    private ChangeSet Change(PolicyCompiler compiler, params Resource[] resources) =>
         Apply(compiler, Array.ConvertAll(resources, ResourceChange.Upsert));
 
-    private static ChangeSet Remove(PolicyCompiler compiler, Resource resource) => Apply(compiler, [ResourceChange.Delete(resource.Key)]);
+    private ChangeSet Remove(PolicyCompiler compiler, Resource resource) => Apply(compiler, [ResourceChange.Delete(resource.Key)]);
 
-    private static ChangeSet Apply(PolicyCompiler compiler, ResourceChange[] changes)
+    private ChangeSet Apply(PolicyCompiler compiler, ResourceChange[] changes)
     {
         compiler.Apply(changes);
         return compiler.Flush(++_revision);
     }
 
-    private static void Measure(string what, Func<ChangeSet> change)
+    private void Measure(string what, Func<ChangeSet> change)
     {
         var start = Stopwatch.GetTimestamp();
         var set = change();
-        Console.WriteLine($"{what}: {Stopwatch.GetElapsedTime(start).TotalMilliseconds:F0} ms; {set.Endpoints.Length} endpoints, {set.RuleSets.Length} rule sets, {set.PeerSets.Length} peer sets");
+        recorder.Add(new Result("services", what, string.Empty, _size, "time", "ms", Stopwatch.GetElapsedTime(start).TotalMilliseconds));
+        recorder.Add(new Result("services", what, string.Empty, _size, "changed rule sets", "of them", set.RuleSets.Length));
     }
 
-    private static void Repeat(string what, Action<int> change, Action<int> undo)
+    private void Repeat(string what, Action<int> change, Action<int> undo)
     {
         var times = new List<double>();
         for (var i = 0; i < Repetitions; i++)
@@ -74,7 +79,8 @@ internal static class ServiceScenario
             undo(i);
         }
 
-        times.Sort();
-        Console.WriteLine($"{what}: median {times[Repetitions / 2]:F1} us, p99 {times[(int)(Repetitions * 0.99)]:F1} us");
+        var result = new Result("services", what, string.Empty, _size, "time", "us", 0);
+        recorder.Add(result, times);
+        recorder.Add(result with { Metric = "time p99", Value = Statistics.Percentile(times, 0.99), Samples = times.Count });
     }
 }

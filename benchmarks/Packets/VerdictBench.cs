@@ -7,7 +7,7 @@ using Portcullis.Net;
 using Portcullis.Resources;
 using Portcullis.Rules;
 
-namespace Portcullis.Packets;
+namespace Portcullis.Benchmarks.Packets;
 
 /// <summary>The duration of one run on one packet, and of the empty program measured around it.</summary>
 internal sealed record Measurement(string Packet, uint Nanoseconds, uint Empty);
@@ -142,7 +142,7 @@ internal sealed unsafe class VerdictBench : IDisposable
         var endpoint = new Endpoint(
             new NamespacedName("bench", "pod"), "lo", InterfaceSide.Peer, [Pod4, Pod6],
             ingress == 0 ? null : new RuleSetId(ingress), egress == 0 ? null : new RuleSetId(egress), new Link("lo", Ifindex));
-        var plan = InterfacePlan.For(endpoint, allowSpoofing: false, _lowering!.RowOf)!;
+        var plan = InterfacePlan.For(endpoint, allowSpoofing: false, _lowering!.RowReferenceOf)!;
         _generation!.SetEndpoint(plan, before: null);
         _generation.EndpointOf(Ifindex)->Heal = 0;
     }

@@ -40,9 +40,23 @@ static __always_inline __u32 pc_usual(__u32 reason)
 	return usual;
 }
 
-static __always_inline void pc_count(__u32 direction, __u32 reason, __u32 bytes)
+static __always_inline void pc_count_rule(__u32 rule, __u32 fate)
 {
-	pc_add(direction * PC_REASONS + pc_usual(reason), bytes);
+	struct pc_rule_counter *counter = bpf_map_lookup_elem(&pc_rule_counters, &rule);
+
+	if (counter)
+		counter->packets[fate]++;
+}
+
+static __always_inline void pc_count(const struct pc_view *view, __u32 reason, __u32 bytes)
+{
+	pc_add(view->direction * PC_REASONS + pc_usual(reason), bytes);
+	if (reason == PC_REASON_ALLOWED)
+		pc_count_rule(view->rule, PC_RULE_ALLOWED);
+	else if (reason == PC_REASON_ISOLATED || reason == PC_REASON_DENIED)
+		pc_count_rule(view->rule, PC_RULE_DENIED);
+	else if (reason == PC_REASON_AUDIT)
+		pc_count_rule(view->rule, PC_RULE_AUDITED);
 }
 
 /* Reads the packet once more: what judges it then needs to keep nothing in memory. */

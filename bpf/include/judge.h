@@ -42,6 +42,16 @@ static __always_inline struct pc_address pc_remote(const struct pc_view *view, c
 	return remote;
 }
 
+static __always_inline struct pc_address pc_local(const struct pc_view *view, const struct pc_packet *p)
+{
+	struct pc_address local = {
+		.word[0] = view->direction == PC_INGRESS ? p->destination.word[0] : p->source.word[0],
+		.word[1] = view->direction == PC_INGRESS ? p->destination.word[1] : p->source.word[1],
+	};
+
+	return local;
+}
+
 static __always_inline int pc_is_own(const struct pc_view *view, __u8 family, const struct pc_address *address)
 {
 	struct pc_endpoint *endpoint = view->endpoint;
@@ -60,6 +70,12 @@ static __always_inline int pc_is_own(const struct pc_view *view, __u8 family, co
 		&& pc_is_further_own(view->ifindex, address->word[0], address->word[1]);
 }
 
+/* Whether a direction with this row can be denied anything. */
+static __always_inline int pc_is_policed(__u32 row)
+{
+	return row && !(row & PC_ROW_OPEN);
+}
+
 /* The reason for a verdict; deciding ones are below PC_REASON_FIRST_DENY when the packet passes. */
 static __always_inline enum pc_reason pc_reason_of(const struct pc_view *view, __u32 verdict, __u8 family,
 						   const struct pc_address *remote)
@@ -69,6 +85,8 @@ static __always_inline enum pc_reason pc_reason_of(const struct pc_view *view, _
 		return PC_REASON_ALLOWED;
 	case PC_VERDICT_AUDIT:
 		return PC_REASON_AUDIT;
+	case PC_VERDICT_AUDIT_ISOLATED:
+		return pc_is_own(view, family, remote) ? PC_REASON_OWN_ADDRESS : PC_REASON_AUDIT;
 	case PC_VERDICT_ISOLATED:
 		return pc_is_own(view, family, remote) ? PC_REASON_OWN_ADDRESS : PC_REASON_ISOLATED;
 	default:
@@ -76,13 +94,17 @@ static __always_inline enum pc_reason pc_reason_of(const struct pc_view *view, _
 	}
 }
 
-/* Whether policy alone lets a packet pass in a direction with this row. */
-static __always_inline int pc_row_allows(const struct pc_view *view, __u32 row, __u32 class, __u32 key, __u8 family,
-					 const struct pc_address *remote)
+/* What policy alone says in a direction with this row. Notes the rule. */
+static __always_inline enum pc_reason pc_row_reason(struct pc_view *view, __u32 row, __u32 class, __u32 key, __u8 family,
+						    const struct pc_address *remote)
 {
+	__u32 verdict;
+
 	if (!row)
-		return 1;
-	return pc_reason_of(view, pc_verdict(row, class, key), family, remote) < PC_REASON_FIRST_DENY;
+		return PC_REASON_UNPOLICED;
+	verdict = pc_verdict(row, class, key);
+	view->rule = verdict & PC_VERDICT_ARG_MASK;
+	return pc_reason_of(view, verdict, family, remote);
 }
 
 static __always_inline __u32 pc_permit_owner(const struct pc_view *view, const struct pc_packet *p)
@@ -92,10 +114,13 @@ static __always_inline __u32 pc_permit_owner(const struct pc_view *view, const s
 	return (view->ifindex & PC_PERMIT_OWNER_MASK) | kind << PC_PERMIT_KIND_SHIFT;
 }
 
-/* After a packet was allowed by policy: a permit for its replies if policy alone would deny them. */
-static __always_inline void pc_permit_replies(const struct pc_view *view, const struct pc_packet *p, __u32 class,
+/* After a packet was allowed by policy: a permit for its replies if policy alone would deny them, or in audit mode would. */
+static __always_inline void pc_permit_replies(struct pc_view *view, const struct pc_packet *p, __u32 class,
 					      const struct pc_address *remote)
 {
+	__u32 rule = view->rule;
+	enum pc_reason reverse;
+
 	if (!(p->roles & PC_OPENS)) {
 		/* Adopting a connection that the other end opened would let it outlive a policy that denies it. */
 		if (!(p->roles & PC_TCP) || !view->endpoint->heal
@@ -103,9 +128,10 @@ static __always_inline void pc_permit_replies(const struct pc_view *view, const 
 			return;
 		view->endpoint->heal--;
 	}
-	if (pc_row_allows(view, view->reverse_row, class, pc_port_key(p->protocol, p->source_port), p->family, remote))
-		return;
-	pc_permit_grant(pc_flow_tag(view->ifindex, view->direction, p, view->direction), pc_permit_owner(view, p));
+	reverse = pc_row_reason(view, view->reverse_row, class, pc_port_key(p->protocol, p->source_port), p->family, remote);
+	view->rule = rule;
+	if (reverse >= PC_REASON_AUDIT)
+		pc_permit_grant(pc_flow_tag(view->ifindex, view->direction, p, view->direction), pc_permit_owner(view, p));
 }
 
 /* With established: keep, every allowed flow is remembered under the direction of its first packet. */
@@ -124,46 +150,55 @@ static __always_inline void pc_remember(const struct pc_view *view, const struct
 	pc_permit_grant(pc_flow_tag(view->ifindex, opener, p, opener), pc_permit_owner(view, p));
 }
 
-/* A packet that policy denies: does it belong to a flow that may go on? */
-static __always_inline enum pc_reason pc_judge_denied(const struct pc_view *view, const struct pc_packet *p, __u32 class,
-						      const struct pc_address *remote, enum pc_reason denied)
+/*
+ * A packet that policy denies, or would if audited policies were enforced: does it belong to a flow that may go on? A reply
+ * is as good as what it answers.
+ */
+static __always_inline enum pc_reason pc_judge_doubtful(struct pc_view *view, const struct pc_packet *p, __u32 class,
+							const struct pc_address *remote, enum pc_reason reason)
 {
-	__u32 closes = p->roles & PC_CLOSES;
+	__u32 closes = p->roles & PC_CLOSES, rule = view->rule;
+	enum pc_reason answered;
 
-	if (p->roles & PC_REPLIES
-	    && pc_row_allows(view, view->reverse_row, class, pc_port_key(p->protocol, p->source_port), p->family, remote)) {
-		if (pc_permit_use(pc_flow_tag(view->ifindex, !view->direction, p, view->direction), closes))
-			return PC_REASON_REPLY;
-		if (p->roles & PC_TCP)
-			view->endpoint->heal = PC_HEAL_PACKETS;
+	if (p->roles & PC_REPLIES) {
+		answered = pc_row_reason(view, view->reverse_row, class, pc_port_key(p->protocol, p->source_port),
+					 p->family, remote);
+		if (answered < PC_REASON_FIRST_DENY) {
+			if (pc_permit_use(pc_flow_tag(view->ifindex, !view->direction, p, view->direction), closes))
+				return answered == PC_REASON_AUDIT ? PC_REASON_AUDIT : PC_REASON_REPLY;
+			if (p->roles & PC_TCP)
+				view->endpoint->heal = PC_HEAL_PACKETS;
+		}
+		view->rule = rule;
 	}
-	if (!(pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED) || (p->roles & (PC_TCP | PC_OPENS)) == (PC_TCP | PC_OPENS))
-		return denied;
+	if (reason < PC_REASON_FIRST_DENY || !(pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED)
+	    || (p->roles & (PC_TCP | PC_OPENS)) == (PC_TCP | PC_OPENS))
+		return reason;
 	if (p->roles & PC_REPLIES
 	    && pc_permit_use(pc_flow_tag(view->ifindex, !view->direction, p, view->direction), closes))
 		return PC_REASON_ESTABLISHED;
 	if (p->roles & (PC_OPENS | PC_TCP)
 	    && pc_permit_use(pc_flow_tag(view->ifindex, view->direction, p, view->direction), closes))
 		return PC_REASON_ESTABLISHED;
-	return denied;
+	return reason;
 }
 
 /* A packet with an address of ours at one end and a transport header that was read. */
 static __always_inline enum pc_reason pc_judge(struct pc_view *view, const struct pc_packet *p)
 {
 	const struct pc_address remote = pc_remote(view, p);
-	enum pc_reason reason = PC_REASON_UNPOLICED;
-	__u32 class, verdict;
+	enum pc_reason reason, by_policy;
+	__u32 class;
 
 	if (!view->row && !view->reverse_row)
 		return PC_REASON_UNPOLICED;
 	class = pc_classify(p->family, &remote);
-	if (view->row) {
-		verdict = pc_verdict(view->row, class, pc_port_key(p->protocol, p->destination_port));
-		view->rule = verdict & PC_VERDICT_ARG_MASK;
-		reason = pc_reason_of(view, verdict, p->family, &remote);
-		if (reason >= PC_REASON_FIRST_DENY)
-			return pc_judge_denied(view, p, class, &remote, reason);
+	reason = by_policy = pc_row_reason(view, view->row, class, pc_port_key(p->protocol, p->destination_port),
+					   p->family, &remote);
+	if (by_policy >= PC_REASON_AUDIT) {
+		reason = pc_judge_doubtful(view, p, class, &remote, by_policy);
+		if (reason != PC_REASON_AUDIT || by_policy != PC_REASON_AUDIT)
+			return reason;
 	}
 	if (pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED)
 		pc_remember(view, p);

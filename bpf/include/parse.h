@@ -126,70 +126,83 @@ static __always_inline int pc_parse_fast6(struct __sk_buff *skb, struct pc_packe
 	return pc_parse_fast_ports(skb, p, sizeof(*ip), bpf_ntohs(ip->payload_length_be));
 }
 
-static __always_inline int pc_parse_icmp(struct __sk_buff *skb, struct pc_packet *p, __u32 offset, __u8 hop_limit)
+/* Roles of an ICMP message that is of its packet's own family. */
+static __always_inline __u32 pc_icmp_roles(__u32 family, __u8 type, __u32 hop_limit)
 {
-	__u8 icmp[8];
+	if (family == 4)
+		return type == 8 ? PC_OPENS : type == 0 ? PC_REPLIES
+			: type == 3 || type == 11 || type == 12 ? PC_ICMP_ERROR : 0;
+	if (type == 128)
+		return PC_OPENS;
+	if (type == 129)
+		return PC_REPLIES;
+	if (type < 128)
+		return PC_ICMP_ERROR;
+	if (type >= 133 && type <= 137)
+		return hop_limit == 255 ? PC_NEIGHBOUR : 0;
+	return ((type >= 130 && type <= 132) || type == 143) && hop_limit == 1 ? PC_NEIGHBOUR : 0;
+}
 
-	if (offset + sizeof(icmp) > p->end || bpf_skb_load_bytes(skb, offset, icmp, sizeof(icmp)))
-		return PC_REASON_TRUNCATED;
-	p->source_port = p->destination_port = icmp[4] << 8 | icmp[5];
-	if (p->family == 4) {
-		if (icmp[0] == 8)
-			p->roles |= PC_OPENS;
-		else if (icmp[0] == 0)
-			p->roles |= PC_REPLIES;
-		else if (icmp[0] == 3 || icmp[0] == 11 || icmp[0] == 12)
-			p->roles |= PC_ICMP_ERROR;
-		return PC_PARSED;
+/* What a transport header says, in one register, so that it can be the result of a function. 0: it is truncated. */
+#define PC_TRANSPORT_READ (1ULL << 63)
+
+static __always_inline __u64 pc_transport_result(__u32 roles, __u16 source_port, __u16 destination_port)
+{
+	return PC_TRANSPORT_READ | (__u64)roles << 32 | (__u32)source_port << 16 | destination_port;
+}
+
+static __always_inline void pc_note_transport(struct pc_packet *p, __u64 result)
+{
+	p->roles |= result >> 32;
+	p->source_port = result >> 16;
+	p->destination_port = result;
+}
+
+/* kind: protocol, family << 8, hop limit << 16. Not static: the verifier then follows its paths only once. */
+__noinline __u64 pc_read_transport(struct __sk_buff *skb, __u32 offset, __u32 end, __u32 kind)
+{
+	__u32 protocol = kind & 0xff, family = kind >> 8 & 0xff, length, roles;
+	__u8 header[20] = {};
+
+	/* Of SCTP the common header and the first chunk's type; ICMP of the other family is just another protocol. */
+	length = protocol == 6 ? 20 : protocol == 17 ? 8 : protocol == 132 ? 16
+		: protocol == (family == 4 ? 1 : 58) ? 8 : 0;
+	if (offset + length > end)
+		return 0;
+	switch (length) {
+	case 20:
+		if (bpf_skb_load_bytes(skb, offset, header, 20))
+			return 0;
+		roles = pc_tcp_roles(header[13]);
+		break;
+	case 16:
+		if (bpf_skb_load_bytes(skb, offset, header, 16))
+			return 0;
+		/* INIT only opens. */
+		roles = header[12] == 1 ? PC_OPENS : PC_OPENS | PC_REPLIES;
+		break;
+	case 8:
+		if (bpf_skb_load_bytes(skb, offset, header, 8))
+			return 0;
+		if (protocol != 17)
+			return pc_transport_result(pc_icmp_roles(family, header[0], kind >> 16 & 0xff),
+						   header[4] << 8 | header[5], header[4] << 8 | header[5]);
+		roles = PC_OPENS | PC_REPLIES;
+		break;
+	default:
+		return pc_transport_result(PC_OPENS | PC_REPLIES, 0, 0);
 	}
-	if (icmp[0] == 128)
-		p->roles |= PC_OPENS;
-	else if (icmp[0] == 129)
-		p->roles |= PC_REPLIES;
-	else if (icmp[0] < 128)
-		p->roles |= PC_ICMP_ERROR;
-	else if (icmp[0] >= 133 && icmp[0] <= 137 && hop_limit == 255)
-		p->roles |= PC_NEIGHBOUR;
-	else if (((icmp[0] >= 130 && icmp[0] <= 132) || icmp[0] == 143) && hop_limit == 1)
-		p->roles |= PC_NEIGHBOUR;
-	return PC_PARSED;
+	return pc_transport_result(roles, header[0] << 8 | header[1], header[2] << 8 | header[3]);
 }
 
 static __always_inline int pc_parse_transport(struct __sk_buff *skb, struct pc_packet *p, __u32 offset, __u8 hop_limit)
 {
-	__u8 header[20];
+	__u64 result = pc_read_transport(skb, offset, p->end, p->protocol | p->family << 8 | hop_limit << 16);
 
 	p->transport_offset = offset;
-	switch (p->protocol) {
-	case 1:
-	case 58:
-		/* ICMP of the other family is just another protocol. */
-		if ((p->protocol == 1) == (p->family == 4))
-			return pc_parse_icmp(skb, p, offset, hop_limit);
-		p->roles |= PC_OPENS | PC_REPLIES;
-		return PC_PARSED;
-	case 6:
-		if (offset + 20 > p->end || bpf_skb_load_bytes(skb, offset, header, 20))
-			return PC_REASON_TRUNCATED;
-		p->roles |= pc_tcp_roles(header[13]);
-		break;
-	case 17:
-		if (offset + 8 > p->end || bpf_skb_load_bytes(skb, offset, header, 8))
-			return PC_REASON_TRUNCATED;
-		p->roles |= PC_OPENS | PC_REPLIES;
-		break;
-	case 132:
-		/* Common header of 12 bytes, then the first chunk; type 1 is INIT, which only opens. */
-		if (offset + 16 > p->end || bpf_skb_load_bytes(skb, offset, header, 16))
-			return PC_REASON_TRUNCATED;
-		p->roles |= header[12] == 1 ? PC_OPENS : PC_OPENS | PC_REPLIES;
-		break;
-	default:
-		p->roles |= PC_OPENS | PC_REPLIES;
-		return PC_PARSED;
-	}
-	p->source_port = header[0] << 8 | header[1];
-	p->destination_port = header[2] << 8 | header[3];
+	if (!result)
+		return PC_REASON_TRUNCATED;
+	pc_note_transport(p, result);
 	return PC_PARSED;
 }
 
@@ -316,20 +329,70 @@ static __always_inline int pc_parse(struct __sk_buff *skb, struct pc_packet *p)
 }
 
 /*
- * An ICMP error quotes the IP header of a packet and the first 8 bytes of what follows. *p becomes a packet of the same
- * flow the other way: the answer, which travels in the direction of the error.
+ * Walks what a quoted IPv6 packet has between its header and the transport header: returns that one's offset and, in the
+ * lowest byte, its protocol; 0 when there is none. Only the first fragment has one, and a router that refuses a later
+ * fragment refuses the first too. Not static: verified once, for any arguments.
  */
-static __always_inline int pc_parse_quoted(struct __sk_buff *skb, const struct pc_packet *error, struct pc_packet *p)
+__noinline __u64 pc_skip_quoted_extensions(struct __sk_buff *skb, __u32 offset, __u8 next)
 {
-	__u32 offset = error->transport_offset + 8;
+	__u8 header[8];
+
+	for (int i = 0; i < PC_MAX_EXTENSIONS; i++) {
+		if (next != 0 && next != 43 && next != 44 && next != 60)
+			return (__u64)offset << 8 | next;
+		if (bpf_skb_load_bytes(skb, offset, header, sizeof(header)))
+			return 0;
+		if (next == 44) {
+			if (header[2] || header[3] & 0xf8)
+				return 0;
+			offset += sizeof(header);
+		} else {
+			if (next == 43 && header[3])
+				return 0;
+			offset += (header[1] + 1) * 8;
+		}
+		next = header[0];
+	}
+	return 0;
+}
+
+/*
+ * What the answer to a quoted packet would be, from the first 8 bytes of its transport header. 0: nothing is known of it.
+ * kind: protocol, family << 8.
+ */
+__noinline __u64 pc_read_quoted_transport(struct __sk_buff *skb, __u32 offset, __u32 end, __u32 kind)
+{
+	__u32 protocol = kind & 0xff, family = kind >> 8;
+	__u8 header[8];
+
+	if (offset + sizeof(header) > end || bpf_skb_load_bytes(skb, offset, header, sizeof(header)))
+		return 0;
+	if (pc_transport_of(protocol) != PC_TRANSPORT_OTHER)
+		return pc_transport_result(PC_REPLIES | (protocol == 6 ? PC_TCP : PC_OPENS),
+					   header[2] << 8 | header[3], header[0] << 8 | header[1]);
+	if (protocol != (family == 4 ? 1 : 58))
+		return pc_transport_result(PC_REPLIES | PC_OPENS, 0, 0);
+	/* Only an echo or its reply: there is no error about an error (RFC 1122 3.2.2). */
+	if (family == 4 ? header[0] & ~8 : (header[0] & ~1) != 128)
+		return 0;
+	return pc_transport_result(header[0] == (family == 4 ? 8 : 128) ? PC_REPLIES : PC_OPENS,
+				   header[4] << 8 | header[5], header[4] << 8 | header[5]);
+}
+
+/*
+ * An ICMP error quotes the IP header of a packet and at least the first 8 bytes of what follows. *p, the error, becomes a
+ * packet of the same flow the other way: the answer, which travels in the direction of the error.
+ */
+static __always_inline int pc_parse_quoted(struct __sk_buff *skb, struct pc_packet *p)
+{
+	__u32 offset = p->transport_offset + 8;
+	__u64 transport;
 	union {
 		struct pc_ip4_header ip4;
 		struct pc_ip6_header ip6;
-		__u8 transport[8];
 	} u;
 
-	p->family = error->family;
-	if (error->family == 4) {
+	if (p->family == 4) {
 		if (bpf_skb_load_bytes(skb, offset, &u.ip4, sizeof(u.ip4)))
 			return 0;
 		if (u.ip4.version_ihl >> 4 != 4 || (u.ip4.version_ihl & 0xf) < 5
@@ -346,22 +409,16 @@ static __always_inline int pc_parse_quoted(struct __sk_buff *skb, const struct p
 			return 0;
 		p->source = u.ip6.destination;
 		p->destination = u.ip6.source;
-		p->protocol = u.ip6.next_header;
-		offset += sizeof(u.ip6);
-	}
-	if (offset + sizeof(u.transport) > error->end
-	    || bpf_skb_load_bytes(skb, offset, u.transport, sizeof(u.transport)))
-		return 0;
-	if (pc_transport_of(p->protocol) != PC_TRANSPORT_OTHER) {
-		p->source_port = u.transport[2] << 8 | u.transport[3];
-		p->destination_port = u.transport[0] << 8 | u.transport[1];
-	} else if (p->protocol == 1 || p->protocol == 58) {
-		/* Only an echo or its reply: there is no error about an error (RFC 1122 3.2.2). */
-		if (p->protocol == 1 ? u.transport[0] & ~8 : (u.transport[0] & ~1) != 128)
+		transport = pc_skip_quoted_extensions(skb, offset + sizeof(u.ip6), u.ip6.next_header);
+		if (!transport)
 			return 0;
-		p->source_port = p->destination_port = u.transport[4] << 8 | u.transport[5];
+		p->protocol = transport;
+		offset = transport >> 8;
 	}
-	return 1;
+	transport = pc_read_quoted_transport(skb, offset, p->end, p->protocol | p->family << 8);
+	p->roles = 0;
+	pc_note_transport(p, transport);
+	return transport != 0;
 }
 
 #endif

@@ -9,7 +9,7 @@
 #include <linux/types.h>
 
 /* Grows with every change of a struct, an encoding or the meaning of a table in this file. */
-#define PC_LAYOUT_VERSION 2
+#define PC_LAYOUT_VERSION 3
 
 enum pc_direction {
 	PC_INGRESS = 0,
@@ -63,6 +63,7 @@ enum pc_verdict_kind {
 	PC_VERDICT_ISOLATED = 2, /* denied by isolation, but for the endpoint's own addresses; arg: rule number */
 	PC_VERDICT_AUDIT = 3, /* allowed; would be denied by the rule arg if audit policies were enforced */
 	PC_VERDICT_PORTS = 4, /* arg: index of a port list's header in ports */
+	PC_VERDICT_AUDIT_ISOLATED = 5, /* as PC_VERDICT_AUDIT, but for the endpoint's own addresses */
 };
 
 /*
@@ -82,7 +83,12 @@ struct pc_port_entry {
 	__u32 verdict;
 };
 
-/* Rows per (rule set), pages per 256 classes. Row 0 is never used: an endpoint's direction with row 0 is not policed. */
+/*
+ * Rows per (rule set), pages per 256 classes. Row 0 is never used: an endpoint's direction with row 0 is not policed. A row
+ * that denies nothing, because its policies are in audit mode, is referred to with PC_ROW_OPEN: what it cannot judge passes.
+ */
+#define PC_ROW_OPEN 0x80000000u
+
 struct pc_row {
 	__u32 page[256];
 };
@@ -101,7 +107,7 @@ struct pc_page {
 
 /* One cache line. rows is written with one 8-byte store: both directions switch together. */
 struct pc_endpoint {
-	__u32 rows[2]; /* by enum pc_direction; 0: not policed */
+	__u32 rows[2]; /* by enum pc_direction; 0: no rules */
 	__u32 flags;
 	__u32 ip4_be;
 	__u8 ip6[16]; /* network order */
@@ -217,6 +223,18 @@ enum pc_reason {
 struct pc_counter {
 	__u64 packets;
 	__u64 bytes;
+};
+
+/* Packets that a rule decided. Per processor, by rule number; whatever no rule decided is at 0. */
+enum pc_rule_fate {
+	PC_RULE_ALLOWED = 0,
+	PC_RULE_DENIED = 1,
+	PC_RULE_AUDITED = 2,
+	PC_RULE_FATES = 3,
+};
+
+struct pc_rule_counter {
+	__u64 packets[PC_RULE_FATES];
 };
 
 /* A packet that opened a flow or was not simply allowed. */

@@ -51,6 +51,7 @@ build_base() {
   add_tools "$tree"
   add_runtime "$tree"
   install -D "$root/eng/kernel-matrix/init" "$tree/init"
+  echo "${test_arguments[*]}" >"$tree/arguments"
   mkdir -p "$tree"/{proc,sys,dev,run,tmp,root,etc,sbin,tests}
   for suite in "${suites[@]}"; do
     cp -r "$root/artifacts/bin/$suite/release" "$tree/tests/$suite"

@@ -1,11 +1,12 @@
+using System.Globalization;
 using System.Text;
 using Portcullis.Datapath.Ebpf.Native;
 
 namespace Portcullis.Datapath.Ebpf;
 
 /// <summary>
-/// The programs on interfaces: pinned TCX links where the kernel has them, else clsact filters, ours among other people's, known
-/// by program name and by handle.
+/// The programs on interfaces: pinned TCX links where the kernel has them, else clsact filters, ours among other people's: links are
+/// known by their pins, filters by name and handle. Opening a program by its id would tell more, but takes CAP_SYS_ADMIN.
 /// </summary>
 internal sealed class Attachments(string instance, EbpfPaths paths)
 {
@@ -40,10 +41,7 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
             return;
         }
 
-        if (TcFilters.CreateQdisc(ifindex))
-        {
-            Directory.CreateDirectory(paths.QdiscMark(ifindex));
-        }
+        CreateQdisc(ifindex);
 
         Attach(ifindex, TcHook.Ingress, ingress);
         Attach(ifindex, TcHook.Egress, egress);
@@ -82,6 +80,13 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
         .. Folders(allInstances: false).SelectMany(EbpfPaths.Links).Select(link => link.Ifindex),
     ];
 
+    /// <summary>The interfaces on which packets run into a program of this instance.</summary>
+    public HashSet<int> FindAttached() =>
+    [
+        .. Interfaces.List().Keys.Where(ifindex =>
+            Ours(ifindex, anyInstance: false).Count > 0 || Array.Exists(Hooks, hook => IsLinked(ifindex, hook))),
+    ];
+
     /// <summary>Whether both of this instance's programs are on an interface.</summary>
     public bool IsComplete(int ifindex) => AreLinks
         ? Array.TrueForAll(Hooks, hook => IsLinked(ifindex, hook))
@@ -92,13 +97,12 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
     {
         foreach (var hook in Hooks)
         {
-            var tcx = TcxLinks.Programs(ifindex, hook).TakeWhile(id => !IsOurProgram(id)).ToArray();
-            if (tcx.Length > 0)
+            if (TcxLinks.Programs(ifindex, hook) is [var program, ..] && !IsOurLink(ifindex, hook, program))
             {
-                return $"TCX {hook}: program {BpfProgram.NameOf(tcx[0])}";
+                return $"TCX {hook}: program {BpfProgram.NameOf(program) ?? program.ToString(CultureInfo.InvariantCulture)}";
             }
 
-            if (!AreLinks && TcFilters.List(ifindex, hook) is [var first, ..] && !IsOurProgram(first.ProgramId))
+            if (!AreLinks && TcFilters.List(ifindex, hook) is [var first, ..] && !IsOurs(first))
             {
                 return $"TC {hook}: filter of priority {first.Priority}";
             }
@@ -168,12 +172,24 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
         return hash == 0 ? 1 : hash;
     }
 
+    // The mark comes first: a qdisc of ours without it would never be removed.
+    private void CreateQdisc(int ifindex)
+    {
+        var mark = paths.QdiscMark(ifindex);
+        var isMarked = Directory.Exists(mark);
+        Directory.CreateDirectory(mark);
+        if (!TcFilters.CreateQdisc(ifindex) && !isMarked)
+        {
+            Directory.Delete(mark);
+        }
+    }
+
     // First in line, so that no other filter accepts a packet before it was judged. A priority that another kind of filter
     // or another protocol has taken is refused by the kernel: then the next.
     private void Attach(int ifindex, TcHook hook, int program)
     {
         var filters = TcFilters.List(ifindex, hook);
-        if (filters.Find(filter => filter.Handle == _handle && IsOurProgram(filter.ProgramId)) is { Handle: not 0 } existing)
+        if (filters.Find(filter => filter.Handle == _handle && IsOurs(filter)) is { Handle: not 0 } existing)
         {
             TcFilters.Attach(ifindex, hook, existing.Priority, _handle, program);
             return;
@@ -200,34 +216,46 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
     private void AttachLink(int ifindex, TcHook hook, int program)
     {
         var path = paths.Link(ifindex, hook);
-        using var existing = BpfPin.TryOpen(path);
-        if (existing is not null && TcxLinks.InterfaceOf(existing) == ifindex)
+        using var existing = BpfPin.TryOpen(path, BpfPinKind.Link);
+        if (existing is not null && TcxLinks.IsOn(existing, ifindex, hook))
         {
             TcxLinks.Update(existing, program);
             return;
         }
 
-        // What is pinned belonged to an interface that is gone, or was detached by somebody.
+        // What is pinned belonged to an interface that is gone or moved away, or was detached by somebody.
         using var created = TcxLinks.Create(ifindex, hook, program);
         BpfPin.Replace(created.Fd, path);
     }
 
     private bool IsLinked(int ifindex, TcHook hook)
     {
-        using var link = BpfPin.TryOpen(paths.Link(ifindex, hook));
-        return link is not null && TcxLinks.InterfaceOf(link) == ifindex;
+        using var link = BpfPin.TryOpen(paths.Link(ifindex, hook), BpfPinKind.Link);
+        return link is not null && TcxLinks.IsOn(link, ifindex, hook);
     }
 
     /// <summary>Whether it was there and attached.</summary>
     private static bool RemoveLink(string path)
     {
-        using var link = BpfPin.TryOpen(path);
+        FdHandle? link;
+        try
+        {
+            link = BpfPin.TryOpen(path, BpfPinKind.Link);
+        }
+        catch (ForeignPinException)
+        {
+            // Nothing of ours is attached by it.
+            return false;
+        }
+
         if (link is null)
         {
             return false;
         }
 
-        var isAttached = TcxLinks.InterfaceOf(link) != 0;
+        using var opened = link;
+
+        var isAttached = TcxLinks.IsAttached(link);
         if (isAttached)
         {
             TcxLinks.Detach(link);
@@ -243,15 +271,21 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
         foreach (var hook in Hooks)
         {
             ours.AddRange(TcFilters.List(ifindex, hook)
-                .Where(filter => (anyInstance || filter.Handle == _handle) && IsOurProgram(filter.ProgramId))
+                .Where(filter => (anyInstance || filter.Handle == _handle) && IsOurs(filter))
                 .Select(filter => (hook, filter)));
         }
 
         return ours;
     }
 
-    private static bool IsOurProgram(uint id) =>
-        id != 0 && BpfProgram.NameOf(id) is { } name && name.StartsWith(ProgramPrefix, StringComparison.Ordinal);
+    private static bool IsOurs(TcFilter filter) => filter.Program.StartsWith(ProgramPrefix, StringComparison.Ordinal);
+
+    /// <summary>Whether a program is on a hook by a link of any instance.</summary>
+    private bool IsOurLink(int ifindex, TcHook hook, uint program) => Folders(allInstances: true).Any(folder =>
+    {
+        using var link = BpfPin.TryOpen(EbpfPaths.Link(folder, ifindex, hook), BpfPinKind.Link);
+        return link is not null && TcxLinks.ProgramOf(link) == program;
+    });
 
     private static bool RemoveQdisc(int ifindex, string mark)
     {

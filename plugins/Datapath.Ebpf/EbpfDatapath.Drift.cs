@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Portcullis.Datapath.Ebpf.Native;
 using Portcullis.Datapaths;
+using Portcullis.Rules;
 
 namespace Portcullis.Datapath.Ebpf;
 
@@ -9,6 +10,9 @@ internal sealed partial class EbpfDatapath
 {
     /// <summary>How long a TCX link may be missing: the kernel tells nobody.</summary>
     private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>Interfaces of plans that are gone. What has their index by now is another's: nothing of ours belongs there.</summary>
+    private readonly HashSet<Link> _gone = [];
 
     private TcWatch? _watch;
     private long _driftRepairs;
@@ -22,10 +26,10 @@ internal sealed partial class EbpfDatapath
     }
 
     /// <summary>Attaches again wherever a program of ours is missing.</summary>
-    private void RepairDrift(bool isTold)
+    private void RepairDrift(TcChange change)
     {
         using var hooks = _hooks.EnterScope();
-        if (!isTold && !_attachments.AreLinks)
+        if (_generation is null || (!change.IsTold && !_attachments.AreLinks))
         {
             return;
         }
@@ -34,7 +38,19 @@ internal sealed partial class EbpfDatapath
         {
             try
             {
-                if (_generation is null || _attachments.IsComplete(plan.Ifindex) || !Interfaces.Exists(plan.Ifindex))
+                if (_gone.Contains(plan.Link) || _attachments.IsComplete(plan.Ifindex))
+                {
+                    continue;
+                }
+
+                // With the interface its programs went. If they are there, this is the plan of its successor already.
+                if (change.Removed.Contains(plan.Ifindex))
+                {
+                    _gone.Add(plan.Link);
+                    continue;
+                }
+
+                if (!Interfaces.List().TryGetValue(plan.Ifindex, out var name) || name != plan.Name)
                 {
                     continue;
                 }

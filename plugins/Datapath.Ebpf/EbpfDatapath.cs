@@ -23,6 +23,7 @@ internal sealed partial class EbpfDatapath : IDatapath
     /// <summary>Guards what <see cref="GetStatus"/> reads while <see cref="ApplyAsync"/> replaces it.</summary>
     private readonly Lock _lock = new();
 
+    private readonly PolicyCounts _policyCounts = new();
     private readonly PcCounter[] _countedBefore = new PcCounter[Pc.Counters];
     private Dictionary<NamespacedName, Endpoint> _endpoints = [];
     private Dictionary<int, InterfacePlan> _plans = [];
@@ -59,7 +60,7 @@ internal sealed partial class EbpfDatapath : IDatapath
     {
         try
         {
-            CheckMounted();
+            CheckMounted(forWriting: true);
             CheckNetAdmin();
             using var generation = EbpfGeneration.Load(TableCapacities.Estimate(new CompiledWorld()), PcConfigFlags.None, paths: null);
             return new(new DatapathSupport(true, "the kernel takes the eBPF programs"));
@@ -75,7 +76,7 @@ internal sealed partial class EbpfDatapath : IDatapath
     {
         ArgumentNullException.ThrowIfNull(changes);
         cancellationToken.ThrowIfCancellationRequested();
-        CheckMounted();
+        CheckMounted(forWriting: _lowering is null || changes.Replace);
         var full = await EndRemovalAsync();
         var endpoints = Merge(changes);
         var problems = new List<Finding>();
@@ -99,7 +100,7 @@ internal sealed partial class EbpfDatapath : IDatapath
                 ApplyInPlace(changes, endpoints, problems);
             }
         }
-        catch (Exception e) when (e is ArgumentException or InvalidOperationException or KeyNotFoundException or IOException)
+        catch (Exception e) when (e is ArgumentException or InvalidOperationException or KeyNotFoundException or IOException or UnauthorizedAccessException)
         {
             throw new DatapathException($"eBPF datapath: revision {changes.Revision} cannot be applied: {e.Message}", isTransient: false, e);
         }
@@ -146,6 +147,7 @@ internal sealed partial class EbpfDatapath : IDatapath
             return new DatapathStatus
             {
                 Packets = Reasons.Count(counters),
+                Policies = _policyCounts.Read(_lowering, _generation),
                 Tables = [.. _lowering.Usage, new TableUsage("endpoints", _generation.Endpoints, Pc.EndpointSlots)],
                 DriftRepairs = _driftRepairs,
                 FlowEventsLost = (long)counters[Pc.CounterEventsLost].Packets + _flows.Lost,
@@ -162,10 +164,15 @@ internal sealed partial class EbpfDatapath : IDatapath
         Forget();
     }
 
-    private void BeginRemoval(RuleLowering lowering) => _removal = Task.Run(() =>
+    private void BeginRemoval(RuleLowering lowering, EbpfGeneration generation, HashSet<int> gone) => _removal = Task.Run(() =>
     {
         try
         {
+            if (gone.Count > 0)
+            {
+                generation.ForgetPermits(gone.Contains);
+            }
+
             lowering.Complete();
             return null;
         }
@@ -177,11 +184,15 @@ internal sealed partial class EbpfDatapath : IDatapath
 
     private Task<TableFullException?> EndRemovalAsync() => Interlocked.Exchange(ref _removal, Task.FromResult<TableFullException?>(null));
 
-    private static void CheckMounted()
+    // A change in place writes there only what belongs to a new interface.
+    private static void CheckMounted(bool forWriting)
     {
-        if (!EbpfPaths.IsMounted())
+        switch (EbpfPaths.IsWritable())
         {
-            throw new FeatureNotSupportedException("bpffs", $"not mounted: mount -t bpf bpf {EbpfPaths.FileSystem}");
+            case null:
+                throw new FeatureNotSupportedException("bpffs", $"not mounted: mount -t bpf bpf {EbpfPaths.FileSystem}");
+            case false when forWriting:
+                throw new FeatureNotSupportedException("bpffs", $"mounted read-only: mount -o remount,rw {EbpfPaths.FileSystem}");
         }
     }
 
@@ -220,8 +231,9 @@ internal sealed partial class EbpfDatapath : IDatapath
         {
             lowering.Apply(changes);
             var plans = PlanAll(endpoints, lowering, problems);
+            var gone = _plans.Keys.Where(ifindex => !plans.ContainsKey(ifindex)).ToHashSet();
             Enforce(_generation!, plans, problems);
-            BeginRemoval(lowering);
+            BeginRemoval(lowering, _generation!, gone);
         }
         catch (TableFullException now)
         {
@@ -234,7 +246,7 @@ internal sealed partial class EbpfDatapath : IDatapath
     {
         Log.Growing(_logger, full.Table, full.Capacity);
         var tables = _generation!.Tables;
-        var capacities = new TableCapacities(tables.BlockCapacity, tables.Node6Capacity, tables.RowCapacity, tables.PageCapacity, tables.PortCapacity);
+        var capacities = new TableCapacities(tables.BlockCapacity, tables.Node6Capacity, tables.RowCapacity, tables.PageCapacity, tables.PortCapacity, tables.RuleCapacity);
         Switch(lowering.World, endpoints, capacities.Grow(full), problems);
     }
 
@@ -246,16 +258,20 @@ internal sealed partial class EbpfDatapath : IDatapath
         try
         {
             var plans = PlanAll(endpoints, lowering, problems);
+            ForgetReplaced(generation, plans);
             foreach (var plan in plans.Values)
             {
                 Set(generation, plan, before: null, problems);
             }
 
+            // Again once the programs see new flows: none is missed in between.
+            TakeOverFlows(generation, plans);
             foreach (var plan in plans.Values)
             {
                 Attach(generation, plan, problems);
             }
 
+            ImportFlows(generation, plans);
             foreach (var ifindex in _attachments.Find().Where(ifindex => !plans.ContainsKey(ifindex)))
             {
                 _attachments.Detach(ifindex);
@@ -273,6 +289,37 @@ internal sealed partial class EbpfDatapath : IDatapath
         }
     }
 
+    /// <summary>What a process finds when it starts: permits of interfaces that are gone by now, and flows without permits.</summary>
+    private void TakeOverFlows(EbpfGeneration generation, Dictionary<int, InterfacePlan> plans)
+    {
+        if (_generation is null)
+        {
+            var present = _attachments.FindAttached();
+            generation.ForgetPermits(ifindex => !present.Contains(ifindex));
+            ImportFlows(generation, plans);
+        }
+    }
+
+    /// <summary>The first generation of a process also serves flows that no program of ours has seen open.</summary>
+    private void ImportFlows(EbpfGeneration generation, Dictionary<int, InterfacePlan> plans)
+    {
+        if (_generation is not null)
+        {
+            return;
+        }
+
+        try
+        {
+            var count = new FlowImport(generation, plans.Values).Run();
+            Log.Imported(_logger, count);
+        }
+        catch (BpfException e)
+        {
+            // TCP connections are still adopted by the programs, one by one.
+            Log.NotImported(_logger, e.Message);
+        }
+    }
+
     private (EbpfGeneration Generation, RuleLowering Lowering) Build(CompiledWorld world, TableCapacities capacities)
     {
         var flags = _settings.Established == EstablishedConnections.Keep ? PcConfigFlags.KeepEstablished : PcConfigFlags.None;
@@ -281,6 +328,7 @@ internal sealed partial class EbpfDatapath : IDatapath
             var generation = EbpfGeneration.Load(capacities, flags, _paths, _generation?.EventsFd);
             try
             {
+                generation.Tables.RuleReplaced = (number, rule) => _policyCounts.Keep(rule, generation.TakeRuleCounter(number));
                 return (generation, new RuleLowering(generation.Tables, world));
             }
             catch (TableFullException full)
@@ -301,6 +349,11 @@ internal sealed partial class EbpfDatapath : IDatapath
         lock (_lock)
         {
             _generation?.AddCounters(_countedBefore);
+            if (_generation is { } before && _lowering is { } lowered)
+            {
+                _policyCounts.KeepAll(lowered, before);
+            }
+
             _flows.Use(generation);
             _generation?.Dispose();
             _generation = generation;
@@ -314,7 +367,7 @@ internal sealed partial class EbpfDatapath : IDatapath
         var plans = new Dictionary<int, InterfacePlan>();
         foreach (var endpoint in endpoints.Values)
         {
-            if (InterfacePlan.For(endpoint, _settings.AllowSpoofing, lowering.RowOf) is not { } plan)
+            if (InterfacePlan.For(endpoint, _settings.AllowSpoofing, lowering.RowReferenceOf) is not { } plan)
             {
                 continue;
             }
@@ -333,6 +386,7 @@ internal sealed partial class EbpfDatapath : IDatapath
 
     private void Enforce(EbpfGeneration generation, Dictionary<int, InterfacePlan> plans, List<Finding> problems)
     {
+        ForgetReplaced(generation, plans);
         foreach (var plan in plans.Values)
         {
             var before = _plans.GetValueOrDefault(plan.Ifindex);
@@ -341,7 +395,7 @@ internal sealed partial class EbpfDatapath : IDatapath
                 Set(generation, plan, before, problems);
             }
 
-            if (before is null)
+            if (before?.Link != plan.Link)
             {
                 Attach(generation, plan, problems);
             }
@@ -353,10 +407,26 @@ internal sealed partial class EbpfDatapath : IDatapath
             generation.ClearEndpoint(gone);
         }
 
+
         lock (_lock)
         {
             _plans = plans;
         }
+    }
+
+    /// <summary>An interface that has the index of one that is gone does not have its permits.</summary>
+    private void ForgetReplaced(EbpfGeneration generation, Dictionary<int, InterfacePlan> plans)
+    {
+        var replaced = plans.Values
+            .Where(plan => _plans.TryGetValue(plan.Ifindex, out var before) && before.Link.Incarnation != plan.Link.Incarnation)
+            .Select(plan => plan.Ifindex)
+            .ToHashSet();
+        if (replaced.Count > 0)
+        {
+            generation.ForgetPermits(replaced.Contains);
+        }
+
+        _gone.RemoveWhere(link => plans.GetValueOrDefault(link.Index)?.Link != link);
     }
 
     private static void Set(EbpfGeneration generation, InterfacePlan plan, InterfacePlan? before, List<Finding> problems)
@@ -370,6 +440,12 @@ internal sealed partial class EbpfDatapath : IDatapath
 
     private void Attach(EbpfGeneration generation, InterfacePlan plan, List<Finding> problems)
     {
+        if (_gone.Contains(plan.Link))
+        {
+            problems.Add(Gone(plan));
+            return;
+        }
+
         try
         {
             _attachments.Attach(plan.Ifindex, generation.IngressProgram, generation.EgressProgram);
@@ -381,10 +457,12 @@ internal sealed partial class EbpfDatapath : IDatapath
         }
         catch (BpfException e) when (e.Errno is LibC.ENODEV)
         {
-            problems.Add(new Finding(
-                FindingSeverity.Warning, default, $"interface {plan.Name}", $"is gone: {plan.Workload} is not enforced until it is back"));
+            problems.Add(Gone(plan));
         }
     }
+
+    private static Finding Gone(InterfacePlan plan) => new(
+        FindingSeverity.Warning, default, $"interface {plan.Name}", $"is gone: {plan.Workload} is not enforced until it is back");
 
     private void Forget()
     {
@@ -406,6 +484,12 @@ internal sealed partial class EbpfDatapath : IDatapath
 
         [LoggerMessage(EventId = 3002, Level = LogLevel.Warning, Message = "Somebody had removed the eBPF programs from interface {Interface}: they are attached again")]
         public static partial void Repaired(ILogger logger, string @interface);
+
+        [LoggerMessage(EventId = 3005, Level = LogLevel.Debug, Message = "Judged {Count} flows again that the kernel's connection tracking knows")]
+        public static partial void Imported(ILogger logger, int count);
+
+        [LoggerMessage(EventId = 3006, Level = LogLevel.Warning, Message = "Flows that are older than the agent are not known, so their replies may be dropped until the flows send again: {Reason}")]
+        public static partial void NotImported(ILogger logger, string reason);
 
         [LoggerMessage(EventId = 3003, Level = LogLevel.Error, Message = "Somebody has removed the eBPF programs from interface {Interface}, and they could not be attached again yet")]
         public static partial void NotRepaired(ILogger logger, string @interface, Exception exception);

@@ -40,8 +40,9 @@ internal sealed unsafe class EbpfGeneration : IDisposable
             opened.ResizeValue("pc_rows", capacities.Rows * 1024);
             opened.Resize("pc_pages", capacities.Pages);
             opened.Resize("pc_ports", capacities.Ports);
-            using var permits = paths is null ? null : BpfPin.TryOpen(paths.Permits);
-            using var config = paths is null ? null : BpfPin.TryOpen(paths.Config);
+            opened.Resize("pc_rule_counters", capacities.Rules);
+            using var permits = TryOpen(opened, "pc_permits", paths?.Permits);
+            using var config = TryOpen(opened, ".data.config", paths?.Config);
             var seed = config is null ? NewSeed() : SeedOf(config);
             if (permits is not null && config is not null)
             {
@@ -80,12 +81,16 @@ internal sealed unsafe class EbpfGeneration : IDisposable
         Volatile.Write(ref config->Flags, (uint)(count is null ? flags : flags | PcConfigFlags.Events));
     }
 
-    /// <summary>Keeps what the next process needs.</summary>
+    /// <summary>Keeps what the next process needs, and drops what an agent of another layout kept.</summary>
     public void Pin(EbpfPaths paths)
     {
         // Without its seeds a permit table is useless, with the wrong ones it is only stale: permits first.
         BpfPin.Replace(PermitsFd, paths.Permits);
         BpfPin.Replace(_object.MapFd(".data.config"), paths.Config);
+        foreach (var other in paths.OfOtherLayouts())
+        {
+            File.Delete(other);
+        }
     }
 
     /// <summary>Endpoints in the table.</summary>
@@ -115,6 +120,11 @@ internal sealed unsafe class EbpfGeneration : IDisposable
         if (plan.Flags.HasFlag(PcEndpointFlags.Closed))
         {
             Volatile.Write(ref entry->Flags, (uint)plan.Flags);
+        }
+
+        if (before?.Link != plan.Link)
+        {
+            entry->Heal = 0;
         }
 
         entry->Ifindex = (uint)plan.Ifindex;
@@ -159,25 +169,76 @@ internal sealed unsafe class EbpfGeneration : IDisposable
         }
     }
 
+    /// <summary>Takes the permits from interfaces of which <paramref name="isGone"/> says so: what gets their index next shall not have them.</summary>
+    public void ForgetPermits(Predicate<int> isGone) => PermitTable.Forget(PermitsFd, isGone);
+
     /// <summary>Adds this generation's counters, summed over processors, to <paramref name="sums"/> of <see cref="Pc.Counters"/> entries.</summary>
     public void AddCounters(Span<PcCounter> sums)
     {
-        var processors = new PcCounter[LibBpf.libbpf_num_possible_cpus()];
-        for (var i = 0u; i < Pc.Counters; i++)
+        for (var i = 0; i < Pc.Counters; i++)
         {
-            BpfMap.Get(_object.MapFd("pc_counters"), i, processors.AsSpan(), "reading counters");
-            foreach (var counter in processors)
+            var counter = Counter(i);
+            sums[i].Packets += counter.Packets;
+            sums[i].Bytes += counter.Bytes;
+        }
+    }
+
+    /// <summary>One counter, summed over processors.</summary>
+    public PcCounter Counter(int index)
+    {
+        Span<PcCounter> processors = new PcCounter[LibBpf.libbpf_num_possible_cpus()];
+        BpfMap.Get(_object.MapFd("pc_counters"), (uint)index, processors, "reading counters");
+        PcCounter sum = default;
+        foreach (ref readonly var counter in processors)
+        {
+            sum.Packets += counter.Packets;
+            sum.Bytes += counter.Bytes;
+        }
+
+        return sum;
+    }
+
+    /// <summary>What a rule's number has decided, summed over processors.</summary>
+    public PcRulePackets RuleCounter(uint number)
+    {
+        PcRulePackets sum = default;
+        Span<PcRuleCounter> processors = new PcRuleCounter[LibBpf.libbpf_num_possible_cpus()];
+        BpfMap.Get(_object.MapFd("pc_rule_counters"), number, processors, "reading a rule's counter");
+        foreach (ref readonly var counter in processors)
+        {
+            for (var fate = 0; fate < 3; fate++)
             {
-                sums[(int)i].Packets += counter.Packets;
-                sums[(int)i].Bytes += counter.Bytes;
+                sum[fate] += counter.Packets[fate];
             }
         }
+
+        return sum;
+    }
+
+    /// <summary>Reads and clears the counter of a number that decides no packet now.</summary>
+    public PcRulePackets TakeRuleCounter(uint number)
+    {
+        var sum = RuleCounter(number);
+        BpfMap.SetAll(_object.MapFd("pc_rule_counters"), number, new PcRuleCounter[LibBpf.libbpf_num_possible_cpus()], "clearing a rule's counter");
+        return sum;
     }
 
     public void Dispose()
     {
         _tables.Dispose();
         _object.Dispose();
+    }
+
+    private static FdHandle? TryOpen(BpfObject opened, string map, string? pin)
+    {
+        var existing = pin is null ? null : BpfPin.TryOpen(pin, BpfPinKind.Map);
+        if (existing is not null && !opened.Fits(map, existing.Fd))
+        {
+            existing.Dispose();
+            throw new ForeignPinException(pin!);
+        }
+
+        return existing;
     }
 
     private static PcSeed NewSeed()

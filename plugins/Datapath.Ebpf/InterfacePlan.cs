@@ -8,20 +8,22 @@ using Portcullis.Rules;
 namespace Portcullis.Datapath.Ebpf;
 
 /// <summary>What the programs shall know of one interface.</summary>
-/// <param name="Ifindex">Its index.</param>
-/// <param name="Name">Its name.</param>
+/// <param name="Link">The interface.</param>
 /// <param name="Workload">Whose it is.</param>
 /// <param name="Rows">Both rows, as in <see cref="PcEndpoint"/>.</param>
 /// <param name="Flags">Its flags.</param>
 /// <param name="Addresses">The workload's addresses.</param>
 internal sealed record InterfacePlan(
-    int Ifindex,
-    string Name,
+    Link Link,
     NamespacedName Workload,
     ulong Rows,
     PcEndpointFlags Flags,
     EquatableArray<IpAddress> Addresses)
 {
+    public int Ifindex => Link.Index;
+
+    public string Name => Link.Name;
+
     /// <summary>The plan for an endpoint whose interface exists; null when nothing is to be enforced on it.</summary>
     /// <param name="endpoint">The endpoint.</param>
     /// <param name="allowSpoofing">Whether source addresses go unchecked.</param>
@@ -42,7 +44,7 @@ internal sealed record InterfacePlan(
             | (endpoint.Addresses.Any(address => address.Family == IpFamily.IPv6) ? PcEndpointFlags.HasIp6 : PcEndpointFlags.None);
         ulong ingress = endpoint.Ingress is { } into ? rowOf(into) : 0;
         ulong egress = endpoint.Egress is { } from ? rowOf(from) : 0;
-        var plan = new InterfacePlan(link.Index, link.Name, endpoint.Workload, ingress | (egress << 32), flags, endpoint.Addresses);
+        var plan = new InterfacePlan(link, endpoint.Workload, ingress | (egress << 32), flags, endpoint.Addresses);
         return plan.FurtherAddresses().Any() ? plan with { Flags = flags | PcEndpointFlags.MoreAddresses } : plan;
     }
 

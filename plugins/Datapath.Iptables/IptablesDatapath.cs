@@ -18,6 +18,10 @@ internal sealed partial class IptablesDatapath : IDatapath
     /// <summary>The name configuration chooses it by.</summary>
     public const string PluginName = "iptables";
 
+    // Flows that send more rarely are learned when they do, their client's next packet first.
+    private static readonly TimeSpan LearningTime = TimeSpan.FromSeconds(1);
+
+    private readonly TimeProvider _time;
     private readonly KernelThread _kernel = new("portcullis-iptables");
     private readonly Ruleset _ruleset;
     private readonly FlowLog _flows;
@@ -34,6 +38,7 @@ internal sealed partial class IptablesDatapath : IDatapath
     internal IptablesDatapath(DatapathSettings settings, TimeProvider time, ILogger<IptablesDatapath> logger, Backend? backend)
     {
         ArgumentNullException.ThrowIfNull(settings);
+        _time = time;
         _ruleset = new Ruleset(settings, logger, backend);
         _flows = new FlowLog(_ruleset.NflogGroup, packet => _ruleset.Explainer?.Explain(packet, time));
         _status = new StatusReader(_kernel, _ruleset, time, logger);
@@ -54,6 +59,19 @@ internal sealed partial class IptablesDatapath : IDatapath
         {
             return new DatapathSupport(false, exception.Message);
         }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask LearnFlowsAsync(CancellationToken cancellationToken)
+    {
+        await _kernel.RunAsync(
+            () =>
+            {
+                _ruleset.StartLearning();
+                return true;
+            },
+            cancellationToken);
+        await Task.Delay(LearningTime, _time, cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -24,6 +24,7 @@ internal sealed partial class Ruleset
         }
 
         _installed = null;
+        _knownBefore = null;
         if (Tool.Find("ipset") is not null)
         {
             Attempt(failures, () => removed.AddRange(RemoveSets(IpsetTool.Find(), isOwn)));

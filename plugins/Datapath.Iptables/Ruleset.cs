@@ -128,7 +128,10 @@ internal sealed partial class Ruleset
         try
         {
             ipset.Restore(plan.SetsBefore.ToString());
+            CorrectOpeners(world);
             iptables.Restore(InstallingScripts(layout, plan, saved), LogLockHeld);
+            CorrectOpeners(world);
+            _knownBefore = null;
         }
         catch
         {

@@ -39,16 +39,19 @@ internal static partial class Agent
         await using var plugins = PluginSetup.Load(configuration, logging, metrics, requireChosen: true);
         LogPlugins(logger, plugins);
         var source = PluginSetup.CreateSource(plugins, options.Source.Plugin);
-        var (datapath, choice) = await DatapathSelection.ChooseAsync(plugins, options.Datapath.Plugin, cancellationToken);
-        LogDatapath(logger, choice.Plugin, choice.Reason);
         AgentSocket.Prepare(options.Api.Socket);
         using var claim = InstanceClaim.Take(options.Node.Instance);
+        var selection = new DatapathSelection(plugins, options.Datapath.Plugin, logging.CreateLogger<DatapathSelection>());
+        var (datapath, choice) = await selection.ChooseAsync(cancellationToken);
+        LogDatapath(logger, choice.Plugin, choice.Reason);
         using var links = LinkWatcher.Start();
         var loop = new EnforcementLoop(
-            source, datapath, choice, links.Current, options, metrics, TimeProvider.System, logging.CreateLogger<EnforcementLoop>());
+            source, datapath, choice, selection, links.Current, options, metrics, TimeProvider.System, logging.CreateLogger<EnforcementLoop>());
         using var flows = new FlowHub(() => loop.Datapath, logging.CreateLogger<FlowHub>());
+        loop.OnDatapathChanged = flows.ReadAnew;
+        using var datapaths = new DatapathSwitch(loop, selection);
         await using var app = Build(options, logging);
-        Route(app, new AdminApi(loop, flows, plugins, options, app.Lifetime), new ProbeApi(loop, flows, metrics));
+        Route(app, new AdminApi(loop, flows, datapaths, plugins, options, app.Lifetime), new ProbeApi(loop, flows, metrics));
         await StartAsync(app, options, cancellationToken);
         LogStarted(logger, options.Node.Name, options.Node.Instance, options.Source.Plugin, options.Api.Socket);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, app.Lifetime.ApplicationStopping);

@@ -1,3 +1,5 @@
 using Portcullis.Host.Commands;
+using Portcullis.Host.Native;
 
-return await CommandLine.InvokeAsync(args, Console.Out, Console.Error, Environment.GetEnvironmentVariables());
+var output = new StreamWriter(new StandardOutput()) { AutoFlush = true };
+return await CommandLine.InvokeAsync(args, output, Console.Error, Environment.GetEnvironmentVariables());

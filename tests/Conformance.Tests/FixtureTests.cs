@@ -3,11 +3,10 @@ using Portcullis.Net;
 using Portcullis.Policy;
 using Portcullis.Policy.Compiler;
 using Portcullis.Policy.Evaluator;
-using Portcullis.Policy.Manifests;
 using Portcullis.Policy.Store;
-using Portcullis.Resources;
 using Portcullis.Rules;
 using Portcullis.Sources;
+using Portcullis.TestSupport.Fixtures;
 
 namespace Portcullis.Conformance;
 
@@ -16,22 +15,18 @@ public sealed class FixtureTests
 {
     private static readonly PolicyOptions Options = new();
 
-    public static TheoryData<string> Fixtures =>
-        [.. Directory.EnumerateFiles(Fixture.Root, "expected.json", SearchOption.AllDirectories)
-            .Select(file => Path.GetRelativePath(Fixture.Root, Path.GetDirectoryName(file)!))
-            .Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Fixtures => [.. Fixture.Names];
 
     [Theory]
     [MemberData(nameof(Fixtures))]
     public void Fixture_EveryStep_HasTheExpectedVerdicts(string name)
     {
-        var folder = Path.Combine(Fixture.Root, name);
-        var fixture = Fixture.Load(folder);
+        var fixture = Fixture.Load(name);
         var store = new PolicyStore();
         var incremental = new CompiledVerdicts(Options);
         for (var step = 0; step < fixture.Steps.Count; step++)
         {
-            var changes = Changes(folder, step, fixture.Steps[step]);
+            var changes = fixture.Changes(step);
             store.Apply(changes.AsSpan());
             incremental.Apply(changes);
             var world = store.ToWorld();
@@ -39,17 +34,10 @@ public sealed class FixtureTests
             fresh.Apply(Everything(world));
             var evaluator = new PolicyEvaluator(world, Options);
 
-            var wrong = fixture.Steps[step].Verdicts.SelectMany(verdicts => Wrong(fixture, verdicts, evaluator, incremental, fresh)).ToList();
+            var wrong = fixture.Flows(step).SelectMany(flow => Wrong(flow, evaluator, incremental, fresh)).ToList();
 
             Assert.True(wrong.Count == 0, $"{fixture.Proves}\nstep {step}:\n{string.Join('\n', wrong.Take(20))}");
         }
-    }
-
-    private static ImmutableArray<ResourceChange> Changes(string folder, int step, FixtureStep expected)
-    {
-        var file = Path.Combine(folder, step == 0 ? "world.yaml" : $"step-{step}.yaml");
-        var resources = File.Exists(file) ? ManifestReader.Read(File.ReadAllBytes(file), file).Resources : [];
-        return [.. expected.Delete.Select(name => ResourceChange.Delete(Key(name))), .. resources.Select(ResourceChange.Upsert)];
     }
 
     private static ImmutableArray<ResourceChange> Everything(World world) =>
@@ -62,54 +50,20 @@ public sealed class FixtureTests
         .. world.ClusterNetworkPolicies.Select(ResourceChange.Upsert),
     ];
 
-    private static ResourceKey Key(string name)
-    {
-        var (kind, rest) = (name[..name.IndexOf(' ', StringComparison.Ordinal)], name[(name.IndexOf(' ', StringComparison.Ordinal) + 1)..]);
-        var slash = rest.IndexOf('/', StringComparison.Ordinal);
-        return new ResourceKey(
-            kind == "Pod" ? ResourceKind.Workload : Enum.Parse<ResourceKind>(kind),
-            slash < 0 ? string.Empty : rest[..slash],
-            rest[(slash + 1)..]);
-    }
-
     private static IEnumerable<string> Wrong(
-        Fixture fixture, FixtureVerdicts verdicts, PolicyEvaluator evaluator, CompiledVerdicts incremental, CompiledVerdicts fresh)
+        FixtureFlow flow, PolicyEvaluator evaluator, CompiledVerdicts incremental, CompiledVerdicts fresh)
     {
-        var actors = fixture.Actors.ToArray();
-        foreach (var flow in verdicts.Flows.Select(flow => flow.Split('/')))
-        {
-            var probe = new Probe(Enum.Parse<IpProtocol>(flow[0], ignoreCase: true), ushort.Parse(flow[1]));
-            var family = Enum.Parse<IpFamily>(flow[2]);
-            for (var from = 0; from < actors.Length; from++)
-            {
-                for (var to = 0; to < actors.Length; to++)
-                {
-                    var verdict = verdicts.Matrix[actors[from].Key][to];
-                    if (verdict == '-')
-                    {
-                        continue;
-                    }
-
-                    var source = Address(actors[from].Value, family);
-                    var destination = Address(actors[to].Value, family);
-                    var (egress, ingress) = evaluator.Judge(source, destination, probe);
-                    (string By, bool Allowed)[] answers =
-                    [
-                        ("evaluator", egress.Allowed && ingress.Allowed),
-                        ("compiler", incremental.Allows(source, destination, probe)),
-                        ("compiler from scratch", fresh.Allows(source, destination, probe)),
-                    ];
-                    foreach (var (by, allowed) in answers.Where(answer => answer.Allowed != (verdict == '1')))
-                    {
-                        yield return $"{by}: {actors[from].Key} -> {actors[to].Key} {string.Join('/', flow)} is {(allowed ? "allowed" : "denied")}";
-                    }
-                }
-            }
-        }
+        var probe = new Probe(flow.Protocol, flow.Port);
+        var (egress, ingress) = evaluator.Judge(flow.Source, flow.Destination, probe);
+        (string By, bool Allowed)[] answers =
+        [
+            ("evaluator", egress.Allowed && ingress.Allowed),
+            ("compiler", incremental.Allows(flow.Source, flow.Destination, probe)),
+            ("compiler from scratch", fresh.Allows(flow.Source, flow.Destination, probe)),
+        ];
+        return answers.Where(answer => answer.Allowed != flow.Allowed)
+            .Select(answer => $"{answer.By}: {flow} is {(answer.Allowed ? "allowed" : "denied")}");
     }
-
-    private static IpAddress Address(string[] addresses, IpFamily family) =>
-        addresses.Select(IpAddress.Parse).Single(address => address.Family == family);
 
     /// <summary>Verdicts of compiled rules: each end is asked if it is an endpoint.</summary>
     private sealed class CompiledVerdicts(PolicyOptions options)

@@ -1,4 +1,5 @@
 using Portcullis.Conformance.Generator;
+using Portcullis.TestSupport.Fixtures;
 
 namespace Portcullis.Conformance;
 

@@ -102,9 +102,9 @@ public sealed class RuleLoweringTests : IDisposable
             ],
         });
 
-        Assert.Equal(new Outcome(Verdict.Audit, Reference("isolation")), _lowered.Judge(1, "10.9.9.9"));
+        Assert.Equal(new Outcome(Verdict.AuditIsolated, Reference("isolation")), _lowered.Judge(1, "10.9.9.9"));
         Assert.Equal(new Outcome(Verdict.Allow, null), _lowered.Judge(1, "10.0.0.1"));
-        Assert.Equal(new Outcome(Verdict.Audit, Reference("isolation")), _lowered.Judge(1, "10.0.0.1", 0, 81));
+        Assert.Equal(new Outcome(Verdict.AuditIsolated, Reference("isolation")), _lowered.Judge(1, "10.0.0.1", 0, 81));
         Assert.Equal(new Outcome(Verdict.Deny, Reference("deny", 0)), _lowered.Judge(1, "10.0.0.2", 0, 22));
     }
 

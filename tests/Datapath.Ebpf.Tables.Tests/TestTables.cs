@@ -8,9 +8,9 @@ internal sealed unsafe class TestTables : KernelTables, IDisposable
 {
     private readonly List<nint> _memory = [];
 
-    public TestTables(int blocks = 4096, int nodes6 = 4096, int rows = 256, int pages = 4096, int ports = 65536)
+    public TestTables(int blocks = 4096, int nodes6 = 4096, int rows = 256, int pages = 4096, int ports = 65536, int rules = 65536)
     {
-        (BlockCapacity, Node6Capacity, RowCapacity, PageCapacity, PortCapacity) = (blocks, nodes6, rows, pages, ports);
+        (BlockCapacity, Node6Capacity, RowCapacity, PageCapacity, PortCapacity, RuleCapacity) = (blocks, nodes6, rows, pages, ports, rules);
         Root4 = (uint*)Allocate(65536, sizeof(uint));
         Blocks = (uint*)Allocate(blocks, 1024);
         Nodes6 = (PcNode6*)Allocate(nodes6, sizeof(PcNode6));

@@ -72,7 +72,7 @@ internal sealed class TestWorld
         }
 
         var audited = Judge(audit, address, transport, port);
-        return audited.Kind == Verdict.Allow ? enforced : new Outcome(Verdict.Audit, audited.Rule);
+        return audited.Kind == Verdict.Allow ? enforced : new Outcome(audited.Kind == Verdict.Isolated ? Verdict.AuditIsolated : Verdict.Audit, audited.Rule);
     }
 
     private Outcome Judge(EquatableArray<RuleTier> tiers, IpAddress address, uint transport, ushort port)

@@ -54,6 +54,31 @@ public sealed class BadInputTests
     }
 
     [Fact]
+    public async Task Run_NotRootAndAnyDatapath_SaysSoWithoutAStack()
+    {
+        await using var machine = new Machine();
+        File.SetUnixFileMode(machine.Folder.FullPath, (UnixFileMode)0b111_111_111);
+
+        var run = await Executable.RunProgramAsync(
+            machine.Network.Node,
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            Executable.Path,
+            "run",
+            "--config",
+            machine.Folder.Configuration,
+            "--set",
+            "datapath.plugin=auto");
+
+        Assert.True(run.ExitCode == 2, run.Error);
+        Assert.Contains("root", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", run.Error, StringComparison.Ordinal);
+        Assert.Empty(machine.KernelState());
+    }
+
+    [Fact]
     public async Task Run_MayLoadProgramsButNotAttachThem_SaysSo()
     {
         await using var machine = new Machine();

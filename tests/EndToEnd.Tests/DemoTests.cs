@@ -22,6 +22,21 @@ public sealed class DemoTests(ITestOutputHelper output)
         Assert.False(Directory.Exists("/sys/fs/bpf/portcullis/pc-demo"));
     }
 
+    [Theory]
+    [InlineData("3s")]
+    [InlineData("6s")]
+    public async Task Demo_Interrupted_LeavesNothing(string after)
+    {
+        TestSupport.Root.RequireBpf();
+        var demo = await Executable.RunProgramAsync(null, "timeout", "--preserve-status", "--signal=INT", after, Executable.Path, "demo");
+
+        Assert.Equal(3, demo.ExitCode);
+        Assert.Equal("portcullis: the demo was interrupted", demo.Error.Trim());
+        Assert.False(Directory.Exists("/run/portcullis-demo"));
+        Assert.False(Directory.Exists("/sys/fs/bpf/portcullis/pc-demo"));
+        Assert.Empty(Directory.EnumerateFiles("/run/netns", "pc-demo-*"));
+    }
+
     [Fact]
     public void Scenario_EveryStep_HasARowForEveryPodAndASignForEveryTarget()
     {

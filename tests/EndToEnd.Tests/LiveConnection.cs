@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Portcullis.Host.Demo;
@@ -16,6 +17,7 @@ internal sealed class LiveConnection : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _exchanging;
     private long _exchanges;
+    private long _longestTicks;
 
     private LiveConnection(string name, Socket socket, TimeSpan pause)
     {
@@ -26,6 +28,9 @@ internal sealed class LiveConnection : IAsyncDisposable
 
     /// <summary>How often the number came back.</summary>
     public long Exchanges => Interlocked.Read(ref _exchanges);
+
+    /// <summary>How long the longest exchange took.</summary>
+    public TimeSpan Longest => TimeSpan.FromTicks(Interlocked.Read(ref _longestTicks));
 
     /// <summary>Whether it goes on.</summary>
     public bool IsAlive => !_exchanging.IsCompleted;
@@ -95,6 +100,7 @@ internal sealed class LiveConnection : IAsyncDisposable
             do
             {
                 BitConverter.TryWriteBytes(sent, Exchanges);
+                var started = Stopwatch.GetTimestamp();
                 using var stall = new CancellationTokenSource(Stall);
                 await _socket.SendAsync(sent, stall.Token);
                 for (var length = 0; length < received.Length;)
@@ -108,6 +114,7 @@ internal sealed class LiveConnection : IAsyncDisposable
                     throw new IOException("another number came back");
                 }
 
+                Interlocked.Exchange(ref _longestTicks, Math.Max(_longestTicks, Stopwatch.GetElapsedTime(started).Ticks));
                 Interlocked.Increment(ref _exchanges);
             }
             while (!_stop.IsCancellationRequested && await WaitAsync(timer));

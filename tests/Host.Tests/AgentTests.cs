@@ -116,6 +116,33 @@ public sealed class AgentTests
         Assert.False(File.Exists(agent.State));
     }
 
+    [Theory]
+    [InlineData("datapath.plugin=good")]
+    [InlineData("datapath.plugin=auto")]
+    public async Task Run_DatapathPluginHasADefect_ExitsTwoAndNamesIt(string set)
+    {
+        await using var agent = new TestAgent();
+
+        var (code, _, error) = await agent.RunAsync(["run"], [set, "datapath.good.defect=off by one"]);
+
+        Assert.Equal(2, code);
+        Assert.Contains("good", error, StringComparison.Ordinal);
+        Assert.Contains("InvalidOperationException: off by one", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Run_SocketIsTaken_IsSaidBeforeTheDatapathIsTried()
+    {
+        await using var agent = new TestAgent();
+        await agent.StartAsync();
+
+        var (code, _, error) = await agent.RunAsync(["run"], ["datapath.good.lacks=bpffs"]);
+
+        Assert.Equal(2, code);
+        Assert.Contains(agent.Socket, Assert.Single(error.Trim().Split('\n')), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Run_ManyThingsWrong_ListsAllAndTouchesNothing()
     {
@@ -156,15 +183,18 @@ public sealed class AgentTests
     }
 
     [Fact]
-    public async Task DatapathSwitch_ToTheOneInUse_IsRefused()
+    public async Task DatapathSwitch_ToTheOneInUse_IsDone()
     {
         await using var agent = new TestAgent();
         await agent.StartAsync();
 
-        var (code, _, error) = await agent.RunAsync("datapath", "switch", "good");
+        var (code, output, _) = await agent.RunAsync("datapath", "switch", "good");
 
-        Assert.Equal(1, code);
-        Assert.Contains("datapath good is in use already", error, StringComparison.Ordinal);
+        Assert.Equal(0, code);
+        Assert.Equal("datapath good enforces revision 1\n", output);
+        var (unknown, _, error) = await agent.RunAsync("datapath", "switch", "better");
+        Assert.Equal(2, unknown);
+        Assert.Contains("no datapath plugin 'better'", error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -228,6 +228,82 @@ public sealed class EnforcementLoopTests
     }
 
     [Fact]
+    public async Task Switch_ToTheOneInUse_OnlyRemovesWhatOthersLeft()
+    {
+        await using var fixture = new LoopFixture();
+        fixture.Source.Sync(LoopFixture.Pod("a", "10.0.0.1"));
+        await fixture.NextAsync("the first state");
+        await fixture.WaitAsync("ready", status => status.Ready);
+
+        var choice = await fixture.Loop.SwitchAsync(fixture.Datapath, new DatapathChoice("memory", "again"), TestContext.Current.CancellationToken);
+
+        Assert.Equal("test", choice.Reason);
+        Assert.False(fixture.Datapath.WasCleaned);
+        Assert.Equal(["memory", "memory"], fixture.Others.RemovedFor);
+        Assert.False(fixture.Datapath.Attempts.Reader.TryRead(out _));
+    }
+
+    [Fact]
+    public async Task Switch_OldDatapathCannotBeRemoved_IsAProblemUntilItCan()
+    {
+        await using var fixture = new LoopFixture();
+        fixture.Source.Sync(LoopFixture.Pod("a", "10.0.0.1"));
+        await fixture.WaitAsync("ready", status => status.Ready);
+        await using var next = new MemoryDatapath { Name = "next" };
+        fixture.Others.Left = [new Finding(FindingSeverity.Error, default, "datapath memory", "could not be removed")];
+
+        var failure = await Assert.ThrowsAsync<CommandException>(
+            () => fixture.Loop.SwitchAsync(next, new DatapathChoice("next", "asked for"), TestContext.Current.CancellationToken));
+
+        Assert.Equal(ExitCode.Failure, failure.Code);
+        Assert.Equal("next", fixture.Loop.Status.Current.Datapath.Plugin);
+        Assert.Contains(fixture.Loop.Status.Current.Problems, problem => problem.Object == "datapath memory");
+        fixture.Others.Left = [];
+        await fixture.Loop.SwitchAsync(next, new DatapathChoice("next", "asked for"), TestContext.Current.CancellationToken);
+        Assert.Empty(fixture.Loop.Status.Current.Problems);
+    }
+
+    [Fact]
+    public async Task Switch_PresentDatapathFails_RecoversByTheOther()
+    {
+        await using var fixture = new LoopFixture();
+        fixture.Source.Sync(LoopFixture.Pod("a", "10.0.0.1"));
+        await fixture.WaitAsync("ready", status => status.Ready);
+        fixture.Datapath.Failure = new DatapathException("kernel out of order");
+        fixture.Source.Send(LoopFixture.Pod("b", "10.0.0.2"));
+        await fixture.WaitAsync("not ready", status => !status.Ready);
+        await using var next = new MemoryDatapath { Name = "next" };
+        var changes = 0;
+        fixture.Loop.OnDatapathChanged = () => changes++;
+
+        await fixture.Loop.SwitchAsync(next, new DatapathChoice("next", "asked for"), TestContext.Current.CancellationToken);
+
+        var status = fixture.Loop.Status.Current;
+        Assert.True(status.Ready);
+        Assert.Equal((2, 1), (status.AppliedRevision, changes));
+        Assert.Empty(status.Problems);
+    }
+
+    [Fact]
+    public async Task Loop_FirstApplyFailsWithAChoice_FallsBackAndSaysWhy()
+    {
+        await using var fixture = new LoopFixture();
+        await using var next = new MemoryDatapath { Name = "next" };
+        fixture.Datapath.Failure = new DatapathException("no room in the kernel");
+        fixture.Others.Fallback = next;
+
+        fixture.Source.Sync(LoopFixture.Pod("a", "10.0.0.1"));
+
+        var status = await fixture.WaitAsync("ready", status => status.Ready);
+        Assert.Equal(("next", "memory: no room in the kernel"), (status.Datapath.Plugin, status.Datapath.Reason));
+        Assert.True(next.Attempts.Reader.TryRead(out var world));
+        Assert.True(world.Replace);
+        await fixture.Loop.GetEndpointsAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(["next"], fixture.Others.RemovedFor);
+        Assert.True(fixture.Datapath.WasCleaned);
+    }
+
+    [Fact]
     public async Task Strict_UnknownPodInterface_IsClosedAndOpensForItsPod()
     {
         await using var fixture = new LoopFixture(EnforcementMode.Strict, LoopFixture.Links(("eni123", 4), ("eth0", 2)));

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
@@ -30,14 +31,17 @@ internal sealed class LoopFixture : IAsyncDisposable
         var options = AgentConfiguration.Load(
             new ConfigurationArguments(null, [$"enforcement.mode={mode}", "node.addresses=[192.0.2.254]", "node.name=here"], UseDefaultFile: false),
             new Dictionary<string, string>()).Options;
+        Others = new MemoryOthers(Datapath);
         Loop = new EnforcementLoop(
-            Source, Datapath, new DatapathChoice("memory", "test"), links ?? LinkTable.Empty, options, Metrics, Time, NullLogger<EnforcementLoop>.Instance);
+            Source, Datapath, new DatapathChoice("memory", "test"), Others, links ?? LinkTable.Empty, options, Metrics, Time, NullLogger<EnforcementLoop>.Instance);
         Running = Loop.RunAsync(_links.Reader, _stop.Token);
     }
 
     public MemorySource Source { get; } = new();
 
     public MemoryDatapath Datapath { get; } = new();
+
+    public MemoryOthers Others { get; }
 
     public AgentMetrics Metrics { get; } = new();
 
@@ -177,4 +181,31 @@ internal sealed class MemoryDatapath : IDatapath
     }
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}
+
+/// <summary>The other datapaths, as tests want them.</summary>
+internal sealed class MemoryOthers(MemoryDatapath first) : IOtherDatapaths
+{
+    /// <summary>Takes the place of one that fails at start.</summary>
+    public MemoryDatapath? Fallback { get; set; }
+
+    /// <summary>What cannot be removed.</summary>
+    public ImmutableArray<Finding> Left { get; set; } = [];
+
+    /// <summary>The datapaths that were in force when the others were removed.</summary>
+    public ConcurrentQueue<string> RemovedFor { get; } = [];
+
+    public Task<(IDatapath Datapath, DatapathChoice Choice)?> TakeInsteadOfAsync(string failed, string reason, CancellationToken cancellationToken) =>
+        Task.FromResult<(IDatapath, DatapathChoice)?>(Fallback is null ? null : (Fallback, new DatapathChoice(Fallback.Name, $"{failed}: {reason}")));
+
+    public async Task<ImmutableArray<Finding>> RemoveAllButAsync(string inForce)
+    {
+        RemovedFor.Enqueue(inForce);
+        if (first.Name != inForce)
+        {
+            await first.CleanupAsync(allInstances: false, CancellationToken.None);
+        }
+
+        return Left;
+    }
 }

@@ -191,4 +191,17 @@ public class ClusterNetworkPolicyReaderTests
         Assert.Equal(FindingSeverity.Warning, Assert.Single(read.Findings).Severity);
         Assert.Equal([IpPrefix.Parse("10.0.0.0/8")], Assert.IsType<ClusterNetworkPolicy>(read.Resources[0]).Egress[0].Peers[0].Networks!.Value);
     }
+
+    [Fact]
+    public void DestinationNamedPort_NoPodCanServe_IsAWarningAndNoDefect()
+    {
+        var read = Reading.Of(Reading.ClusterPolicy(
+            "tier: Admin\npriority: 1\nsubject: { namespaces: {} }\negress: [ { action: Deny, to: [ { namespaces: {} } ], protocols: [ { destinationNamedPort: HTTP } ] } ]"));
+
+        var finding = Assert.Single(read.Findings);
+        Assert.Equal((FindingSeverity.Warning, 8), (finding.Severity, finding.Position.Line));
+        var rule = Assert.Single(Assert.IsType<ClusterNetworkPolicy>(Assert.Single(read.Resources)).Egress);
+        Assert.Null(rule.Defect);
+        Assert.Equal(new ClusterPolicyPort(null, NamedPort: "HTTP"), Assert.Single(rule.Ports!.Value));
+    }
 }

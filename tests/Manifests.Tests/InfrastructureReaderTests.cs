@@ -82,7 +82,7 @@ public class InfrastructureReaderTests
               - { type: Hostname, address: 10.9.9.9 }
             """);
 
-        Assert.Equal([IpAddress.Parse("192.168.0.1"), IpAddress.Parse("2001:db8::1")], node.Addresses);
+        Assert.Equal([IpAddress.Parse("192.168.0.1"), IpAddress.Parse("2001:db8::1"), IpAddress.Parse("10.9.9.9")], node.Addresses);
         Assert.Equal(LabelSet.Of(("zone", "a")), node.Labels);
     }
 

@@ -65,12 +65,13 @@ public class ManifestFuzzTests
     private static void Judge(byte[] content, string file)
     {
         var clock = Stopwatch.StartNew();
-        var read = ManifestReader.Read(content, file);
-        _ = PolicyLint.Check(read.Resources);
+        var trees = new PolicyTrees();
+        var read = ManifestReader.Read(content, file, trees);
+        var lint = PolicyLint.Check(read.Resources, trees.Find);
 
         Assert.True(clock.Elapsed < TimeSpan.FromSeconds(20), $"took {clock.Elapsed}");
         var lines = 1 + content.Count(value => value is (byte)'\n' or (byte)'\r') + content.Count(value => value is 0x85 or 0xa8 or 0xa9);
-        Assert.All(read.Findings, finding =>
+        Assert.All(read.Findings.Concat(lint), finding =>
         {
             Assert.InRange(finding.Position.Line, 1, lines);
             Assert.True(finding.Position.Column >= 1, $"column of {finding}");

@@ -356,6 +356,16 @@ public class ManifestReaderTests
     }
 
     [Fact]
+    public void Findings_TooManyOfOneFile_AreCutVisibly()
+    {
+        var read = Reading.Of(string.Concat(Enumerable.Repeat("text\n---\n", 20_000)));
+
+        Assert.Equal(10_001, read.Findings.Length);
+        Assert.Equal("more than 10000 findings; the rest is not listed", read.Findings[^1].Message);
+        Assert.Equal(10_000 * 2 + 1, read.Findings[^1].Position.Line);
+    }
+
+    [Fact]
     public void Message_WithForeignText_IsOneCleanLine()
     {
         var read = Reading.Of(Reading.Policy("\"a\\nb\\e[31m\": 1"));

@@ -173,6 +173,8 @@ public class NetworkPolicyReaderTests
     [InlineData("enforce")]
     [InlineData("Audit")]
     [InlineData("true")]
+    [InlineData("null")]
+    [InlineData("''")]
     public void Mode_OtherThanAudit_IsAnErrorAndThePolicyIsEnforced(string mode)
     {
         var read = Reading.Of(

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using Portcullis.Net;
 using Portcullis.Resources;
 
 namespace Portcullis.Policy.Manifests;
@@ -35,6 +37,7 @@ public class PolicyLintTests
     [InlineData("prod", "ingress: [ { from: [ { namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: data } } } ] } ]", "")]
     [InlineData("prod", "ingress: [ { from: [ { namespaceSelector: { matchLabels: { team: x } } } ] } ]", "spec.ingress[0].from[0]: selects no pod")]
     [InlineData("prod", "ingress: [ { ports: [ { port: https } ] } ]", "spec.ingress[0].ports[0].port: none of the selected pods serves https/TCP; did you mean http?")]
+    [InlineData("prod", "podSelector: { matchLabels: { app: web } }, ingress: [ { from: [ { podSelector: {} } ], ports: [ { port: https } ] } ]", "spec.ingress[0].ports[0].port: none of the selected pods serves https/TCP; did you mean http?")]
     [InlineData("prod", "ingress: [ { ports: [ { port: http, protocol: UDP } ] } ]", "none of the selected pods serves http/UDP")]
     [InlineData("prod", "egress: [ { ports: [ { port: http } ] } ]", "")]
     [InlineData("prod", "egress: [ { to: [ { namespaceSelector: {}, podSelector: { matchLabels: { app: db } } } ], ports: [ { port: http } ] } ]", "spec.egress[0].ports[0].port: none of the peers serves http/TCP")]
@@ -106,6 +109,107 @@ public class PolicyLintTests
     }
 
     [Fact]
+    public void NetworkPolicy_OfNobodyWithAPortNobodyServes_IsTwoWarnings()
+    {
+        var findings = Lint(World + Reading.Policy("podSelector: { matchLabels: { app: none } }\ningress: [ { ports: [ { port: https } ] } ]\negress: [ { ports: [ { port: http } ] } ]"));
+
+        Assert.Equal(
+            ["spec.podSelector: selects no pod; no pod has app=none", "spec.ingress[0].ports[0].port: none of the pods there are serves https/TCP; did you mean http?"],
+            findings.Select(finding => finding.Message));
+    }
+
+    [Fact]
+    public void Set_LintFindings_StandWhereTheirFieldsStand()
+    {
+        const string Policies = """
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata: { name: x, namespace: prod }
+            spec:
+              podSelector:
+                matchLabels: { app: none }
+              ingress:
+              - {}
+              - from:
+                - podSelector: {}
+                - podSelector: { matchLabels: { app: nobody } }
+                ports:
+                - port: 80
+                - protocol: TCP
+                  port: https
+            ---
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata:
+              name: y
+              namespace: nowhere
+            spec: { podSelector: {} }
+            ---
+            apiVersion: policy.networking.k8s.io/v1alpha2
+            kind: ClusterNetworkPolicy
+            metadata: { name: c }
+            spec:
+              tier: Admin
+              priority: 1
+              subject:
+                namespaces: {}
+              egress:
+              - action: Deny
+                to:
+                - namespaces: {}
+                protocols:
+                - destinationNamedPort: https
+
+            """;
+        using var folder = new TemporaryFolder();
+        var world = folder.Write("world.yaml", World);
+        var policies = folder.Write("x.yaml", Policies);
+
+        var findings = ManifestSet.Load([world, policies]).Findings;
+
+        Assert.Equal(
+            [(5, "spec.podSelector: "), (11, "spec.ingress[1].from[1]: "), (15, "spec.ingress[1].ports[1].port: "), (21, "metadata.namespace: "), (37, "spec.egress[0].protocols[0].destinationNamedPort: ")],
+            findings.Select(finding => (finding.Position.Line, finding.Message[..(finding.Message.IndexOf(": ", StringComparison.Ordinal) + 2)])));
+        Assert.All(findings, finding => Assert.Equal(policies, finding.Position.File));
+    }
+
+    [Fact]
+    public void Check_ManyMistakesAmongManyPods_StaysQuick()
+    {
+        const int Mistakes = 20_000;
+        var pods = Enumerable.Range(0, 50_000).Select(i => new Workload
+        {
+            Namespace = $"n{i % 100}",
+            Name = $"p{i}",
+            Labels = LabelSet.Of(("app", $"application-{i}")),
+        });
+        var policies = Enumerable.Range(0, Mistakes).Select(i => new NetworkPolicy
+        {
+            Namespace = $"n{i % 100}",
+            Name = $"q{i}",
+            PodSelector = new LabelSelector([new LabelRequirement("app", LabelOperator.In, [$"missing-{i}"])]),
+            Ingress = [new NetworkPolicyRule([], [new NetworkPolicyPort(IpProtocol.Tcp, "nobody", null)])],
+        });
+        var clock = Stopwatch.StartNew();
+
+        var findings = PolicyLint.Check([.. pods, .. policies], (_, _) => default);
+
+        Assert.Equal(2 * Mistakes, findings.Count);
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(20), $"took {clock.Elapsed}");
+    }
+
+    [Fact]
+    public void Set_WithAnObjectTwiceInOneFile_HasDuplicates()
+    {
+        using var folder = new TemporaryFolder();
+        var once = folder.Write("once.yaml", Reading.Policy("podSelector: {}"));
+        var twice = folder.Write("twice.yaml", Reading.Pod("spec: {}") + "---\n" + Reading.Pod("spec: {}"));
+
+        Assert.False(ManifestSet.Load([once]).HasDuplicates);
+        Assert.True(ManifestSet.Load([twice]).HasDuplicates);
+    }
+
+    [Fact]
     public void Set_OfFilesAndFolders_IsReadInOrder()
     {
         var folder = Directory.CreateTempSubdirectory("pclint-");
@@ -155,6 +259,6 @@ public class PolicyLintTests
     {
         var read = Reading.Of(text);
         Assert.Empty(read.Findings);
-        return PolicyLint.Check(read.Resources);
+        return PolicyLint.Check(read.Resources, (_, _) => default);
     }
 }

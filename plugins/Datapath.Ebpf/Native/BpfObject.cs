@@ -6,9 +6,10 @@ namespace Portcullis.Datapath.Ebpf.Native;
 /// <summary>An embedded object file: opened, sized, loaded; then its programs and maps by name.</summary>
 internal sealed unsafe class BpfObject : IDisposable
 {
-    public const string NeededPrivileges = "needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
+    public const string NeededPrivileges = "needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; before Linux 5.11 also CAP_SYS_RESOURCE or unlimited locked memory";
 
-    private const int LogSize = 1 << 20;
+    /// <summary>The most that kernels before 5.2 take. Memory is only used where something is written.</summary>
+    private const int LogSize = (1 << 24) - 1;
 
     private readonly BpfObjectHandle _handle;
     private readonly string _name;
@@ -23,6 +24,13 @@ internal sealed unsafe class BpfObject : IDisposable
             ?? throw new InvalidOperationException($"resource {resource} is not in this assembly");
         var bytes = new byte[stream.Length];
         stream.ReadExactly(bytes);
+        return Open(bytes, resource);
+    }
+
+    /// <summary>Opens an object; nothing is in the kernel yet.</summary>
+    /// <exception cref="FeatureNotSupportedException">libbpf is missing.</exception>
+    public static BpfObject Open(byte[] bytes, string name)
+    {
         try
         {
             // Without this libbpf prints to stderr; what it says of programs comes through their log.
@@ -31,8 +39,8 @@ internal sealed unsafe class BpfObject : IDisposable
             {
                 var obj = LibBpf.bpf_object__open_mem(data, (nuint)bytes.Length, null);
                 return obj != 0
-                    ? new BpfObject(new BpfObjectHandle(obj), resource)
-                    : throw new BpfException($"opening {resource}", Marshal.GetLastPInvokeError());
+                    ? new BpfObject(new BpfObjectHandle(obj), name)
+                    : throw new BpfException($"opening {name}", Marshal.GetLastPInvokeError());
             }
         }
         catch (DllNotFoundException)
@@ -71,6 +79,11 @@ internal sealed unsafe class BpfObject : IDisposable
         var map = FindMap(section);
         var opts = new LibBpf.bpf_map_create_opts { sz = (nuint)sizeof(LibBpf.bpf_map_create_opts), map_flags = LibBpf.BPF_F_MMAPABLE };
         var fd = LibBpf.bpf_map_create(LibBpf.BPF_MAP_TYPE_ARRAY, "pc_direct", sizeof(uint), LibBpf.bpf_map__value_size(map), 1, &opts);
+        if (fd == -LibC.EINVAL)
+        {
+            KernelFeature.Require(KernelFeature.Needed);
+        }
+
         using var handle = new FdHandle(BpfException.Check(fd, $"creating {section}"));
         Reuse(section, handle.Fd);
     }
@@ -79,9 +92,19 @@ internal sealed unsafe class BpfObject : IDisposable
     public void Reuse(string map, int existing) =>
         BpfException.Check(LibBpf.bpf_map__reuse_fd(FindMap(map), existing), $"reusing table {map}");
 
+    /// <summary>Whether an existing map is an array of the same shape as one of this object.</summary>
+    public bool Fits(string map, int existing)
+    {
+        LibBpf.bpf_map_info info = default;
+        var length = (uint)sizeof(LibBpf.bpf_map_info);
+        BpfException.Check(LibBpf.bpf_obj_get_info_by_fd(existing, &info, &length), $"reading what may be table {map}");
+        return info.type == LibBpf.BPF_MAP_TYPE_ARRAY && info.value_size == ValueSize(map) && info.max_entries == Entries(map);
+    }
+
     /// <summary>Creates the maps and has the kernel verify the programs.</summary>
     /// <exception cref="BpfLoadException">A program was refused.</exception>
     /// <exception cref="BpfException">A map was refused.</exception>
+    /// <exception cref="FeatureNotSupportedException">The kernel lacks something, or this process a privilege.</exception>
     public void Load()
     {
         var programs = Programs();
@@ -156,6 +179,7 @@ internal sealed unsafe class BpfObject : IDisposable
             throw new FeatureNotSupportedException("eBPF", NeededPrivileges);
         }
 
+        KernelFeature.Require(KernelFeature.Needed);
         for (var i = 0; i < programs.Count; i++)
         {
             var text = new ReadOnlySpan<byte>(log + (i * LogSize), LogSize);

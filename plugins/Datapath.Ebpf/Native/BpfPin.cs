@@ -1,5 +1,12 @@
 namespace Portcullis.Datapath.Ebpf.Native;
 
+/// <summary>What a pin can be, in the kernel's words.</summary>
+internal enum BpfPinKind
+{
+    Map,
+    Link,
+}
+
 /// <summary>Names of kernel objects in the BPF file system, which keep them alive without a process.</summary>
 internal static class BpfPin
 {
@@ -14,7 +21,8 @@ internal static class BpfPin
     }
 
     /// <summary>The object of this name; null when there is none.</summary>
-    public static FdHandle? TryOpen(string path)
+    /// <exception cref="ForeignPinException">Something else has this name.</exception>
+    public static FdHandle? TryOpen(string path, BpfPinKind kind)
     {
         var fd = LibBpf.bpf_obj_get(path);
         if (fd == -LibC.ENOENT)
@@ -22,6 +30,20 @@ internal static class BpfPin
             return null;
         }
 
-        return new FdHandle(BpfException.Check(fd, $"opening pin {path}"));
+        if (fd is -LibC.EACCES or -LibC.EINVAL)
+        {
+            throw new ForeignPinException(path);
+        }
+
+        var handle = new FdHandle(BpfException.Check(fd, $"opening pin {path}"));
+        var field = kind == BpfPinKind.Map ? "map_type:" : "link_type:";
+        if (!File.ReadLines($"/proc/self/fdinfo/{fd}").Any(line => line.StartsWith(field, StringComparison.Ordinal)))
+        {
+            handle.Dispose();
+            throw new ForeignPinException(path);
+        }
+
+        return handle;
     }
+
 }

@@ -10,9 +10,14 @@ internal readonly record struct TestRun(int Result, uint Nanoseconds);
 /// <summary>Loaded programs by file descriptor.</summary>
 internal static unsafe class BpfProgram
 {
-    /// <summary>Runs a TC program on a frame. The interface is that of loopback in this network namespace, index 1.</summary>
-    public static TestRun Run(int fd, ReadOnlySpan<byte> frame, int repeat = 1)
+    /// <summary>Runs a TC program on a frame as if it were on an interface of this network namespace; without a word: on loopback.</summary>
+    /// <exception cref="BpfException">ENODEV: there is no such interface.</exception>
+    public static TestRun Run(int fd, ReadOnlySpan<byte> frame, int repeat = 1, int ifindex = 1)
     {
+        // The start of struct __sk_buff, up to ifindex.
+        var context = stackalloc uint[11];
+        new Span<uint>(context, 11).Clear();
+        context[10] = (uint)ifindex;
         fixed (byte* data = frame)
         {
             var opts = new LibBpf.bpf_test_run_opts
@@ -20,6 +25,8 @@ internal static unsafe class BpfProgram
                 sz = (nuint)sizeof(LibBpf.bpf_test_run_opts),
                 data_in = data,
                 data_size_in = (uint)frame.Length,
+                ctx_in = context,
+                ctx_size_in = 11 * sizeof(uint),
                 repeat = repeat,
             };
             BpfException.Check(LibBpf.bpf_prog_test_run_opts(fd, &opts), "running a program on a packet");
@@ -27,11 +34,14 @@ internal static unsafe class BpfProgram
         }
     }
 
-    /// <summary>The name of a program by id, at most 15 characters; null when there is no such program any more.</summary>
+    /// <summary>
+    /// The name of a program by id, at most 15 characters; null when there is no such program any more, or when this process may not
+    /// open programs by id: only CAP_SYS_ADMIN may.
+    /// </summary>
     public static string? NameOf(uint id)
     {
         var fd = LibBpf.bpf_prog_get_fd_by_id(id);
-        if (fd == -LibC.ENOENT)
+        if (fd is -LibC.ENOENT or -LibC.EPERM)
         {
             return null;
         }

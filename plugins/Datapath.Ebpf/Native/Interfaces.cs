@@ -5,8 +5,6 @@ namespace Portcullis.Datapath.Ebpf.Native;
 /// <summary>The interfaces of the calling thread's network namespace.</summary>
 internal static unsafe class Interfaces
 {
-    public static bool Exists(int ifindex) => List().ContainsKey(ifindex);
-
     public static Dictionary<int, string> List()
     {
         var entries = LibC.if_nameindex();

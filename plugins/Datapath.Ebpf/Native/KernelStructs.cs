@@ -87,12 +87,50 @@ internal struct PcOwnAddressKey
     public AddressBytes Address;
 }
 
+/// <summary>Mirror of struct pc_permit.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct PcPermit
+{
+    public ulong Tag;
+    public uint Seen;
+    public uint Owner;
+}
+
+/// <summary>Mirror of struct pc_permit_bucket.</summary>
+[InlineArray(8)]
+internal struct PcPermitBucket
+{
+    private PcPermit _first;
+}
+
 /// <summary>Mirror of struct pc_counter.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct PcCounter
 {
     public ulong Packets;
     public ulong Bytes;
+}
+
+/// <summary>Mirror of struct pc_rule_counter.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct PcRuleCounter
+{
+    public PcRulePackets Packets;
+}
+
+/// <summary>Packets by <see cref="PcRuleFate"/>.</summary>
+[InlineArray(3)]
+internal struct PcRulePackets
+{
+    private ulong _first;
+}
+
+/// <summary>enum pc_rule_fate.</summary>
+internal enum PcRuleFate
+{
+    Allowed = 0,
+    Denied = 1,
+    Audited = 2,
 }
 
 /// <summary>Mirror of struct pc_event.</summary>
@@ -165,7 +203,8 @@ internal enum PcReason : byte
 /// <summary>The numbers of policy_types.h that user space uses.</summary>
 internal static class Pc
 {
-    public const uint LayoutVersion = 2;
+    public const uint LayoutVersion = 3;
+    public const uint RowOpen = 0x80000000;
     public const int Root4Entries = 65536;
     public const int NearSlots = 4096;
     public const int EndpointSlots = 8192;

@@ -14,6 +14,12 @@ internal static unsafe partial class LibBpf
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial int libbpf_num_possible_cpus();
 
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int libbpf_probe_bpf_map_type(int type, nint opts);
+
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int libbpf_probe_bpf_helper(int programType, int helper, nint opts);
+
     [LibraryImport(Library, SetLastError = true), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial nint bpf_object__open_mem(byte* data, nuint size, void* opts);
 
@@ -78,6 +84,9 @@ internal static unsafe partial class LibBpf
     public static partial int bpf_map_lookup_elem(int fd, void* key, void* value);
 
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial int bpf_map_lookup_batch(int fd, void* inBatch, void* outBatch, void* keys, void* values, uint* count, void* opts);
+
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial int bpf_map_delete_elem(int fd, void* key);
 
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -130,6 +139,18 @@ internal static unsafe partial class LibBpf
 
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial void ring_buffer__free(nint ring);
+
+    /// <summary>The start of struct bpf_map_info; the kernel fills no more than it is given room for.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct bpf_map_info
+    {
+        public uint type;
+        public uint id;
+        public uint key_size;
+        public uint value_size;
+        public uint max_entries;
+        public uint map_flags;
+    }
 
     public const uint BPF_MAP_TYPE_ARRAY = 2;
     public const uint BPF_F_MMAPABLE = 1 << 10;

@@ -16,6 +16,7 @@ internal static unsafe partial class LibC
     public const int ENOENT = 2;
     public const int EINTR = 4;
     public const int EAGAIN = 11;
+    public const int EACCES = 13;
     public const int EEXIST = 17;
     public const int ENODEV = 19;
     public const int EINVAL = 22;

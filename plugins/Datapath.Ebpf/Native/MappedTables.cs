@@ -26,6 +26,7 @@ internal sealed unsafe class MappedTables : KernelTables, IDisposable
         PageCapacity = loaded.Entries("pc_pages");
         Ports = (PcPortEntry*)Map("pc_ports");
         PortCapacity = loaded.Entries("pc_ports");
+        RuleCapacity = loaded.Entries("pc_rule_counters");
     }
 
     /// <summary>By slot, see <see cref="EndpointSlots"/>.</summary>

@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using System.Runtime.InteropServices;
+using System.Text;
 
 namespace Portcullis.Datapath.Ebpf.Native;
 
@@ -10,8 +10,12 @@ internal enum TcHook
     Egress = LibBpf.BPF_TC_EGRESS,
 }
 
-/// <summary>A filter on a hook. Zero ids: not an eBPF filter.</summary>
-internal readonly record struct TcFilter(uint Priority, uint Handle, uint ProgramId);
+/// <summary>A filter on a hook.</summary>
+/// <param name="Priority">Its priority.</param>
+/// <param name="Handle">Its handle.</param>
+/// <param name="Program">What it was named after when it was attached: the program and its number; empty: not an eBPF filter.</param>
+/// <param name="ProgramId">The program's id; 0: not an eBPF filter.</param>
+internal readonly record struct TcFilter(uint Priority, uint Handle, string Program, uint ProgramId);
 
 /// <summary>clsact filters. Everything is about the network namespace of the calling thread.</summary>
 internal static unsafe class TcFilters
@@ -61,81 +65,32 @@ internal static unsafe class TcFilters
     /// <summary>Every filter on a hook, whoever put it there; none when interface or qdisc do not exist.</summary>
     public static List<TcFilter> List(int ifindex, TcHook point)
     {
-        var filters = new List<TcFilter>();
-        using var socket = new FdHandle(LibC.socket(domain: 16, type: 3 | 0x80000, protocol: 0));
-        if (socket.IsInvalid)
-        {
-            throw new BpfException("opening a netlink socket", Marshal.GetLastPInvokeError());
-        }
-
-        // struct nlmsghdr, then struct tcmsg.
-        Span<byte> request = stackalloc byte[36];
-        request.Clear();
         const ushort GetFilter = 46;
-        const ushort RequestDump = 0x1 | 0x300;
-        BinaryPrimitives.WriteInt32LittleEndian(request, request.Length);
-        BinaryPrimitives.WriteUInt16LittleEndian(request[4..], GetFilter);
-        BinaryPrimitives.WriteUInt16LittleEndian(request[6..], RequestDump);
-        BinaryPrimitives.WriteInt32LittleEndian(request[20..], ifindex);
-        BinaryPrimitives.WriteUInt32LittleEndian(request[28..], point == TcHook.Ingress ? HandleIngress : HandleEgress);
-        fixed (byte* data = request)
+        const ushort NewFilter = 44;
+        var filters = new List<TcFilter>();
+
+        // struct tcmsg
+        Span<byte> question = stackalloc byte[20];
+        question.Clear();
+        BinaryPrimitives.WriteInt32LittleEndian(question[4..], ifindex);
+        BinaryPrimitives.WriteUInt32LittleEndian(question[12..], point == TcHook.Ingress ? HandleIngress : HandleEgress);
+        var operation = $"listing filters of interface {ifindex}";
+        var result = Netlink.Dump(Netlink.Route, GetFilter, question, operation, (type, body) =>
         {
-            if (LibC.send(socket.Fd, data, (nuint)request.Length, 0) < 0)
+            if (type == NewFilter && ReadFilter(body) is { } filter)
             {
-                throw new BpfException($"listing filters of interface {ifindex}", Marshal.GetLastPInvokeError());
+                filters.Add(filter);
             }
-        }
-
-        var buffer = new byte[32768];
-        while (Receive(socket.Fd, buffer, ifindex) is var length && ReadMessages(buffer.AsSpan(0, length), ifindex, filters))
-        {
-        }
-
+        });
+        CheckUnlessGone(result, operation);
         return filters;
-    }
-
-    private static int Receive(int fd, byte[] buffer, int ifindex)
-    {
-        fixed (byte* data = buffer)
-        {
-            var length = LibC.recv(fd, data, (nuint)buffer.Length, 0);
-            return length >= 0
-                ? (int)length
-                : throw new BpfException($"listing filters of interface {ifindex}", Marshal.GetLastPInvokeError());
-        }
-    }
-
-    /// <summary>Whether more messages follow.</summary>
-    private static bool ReadMessages(ReadOnlySpan<byte> data, int ifindex, List<TcFilter> filters)
-    {
-        const int Done = 3;
-        const int Error = 2;
-        const int NewFilter = 44;
-        while (data.Length >= 16)
-        {
-            var length = BinaryPrimitives.ReadInt32LittleEndian(data);
-            switch (BinaryPrimitives.ReadUInt16LittleEndian(data[4..]))
-            {
-                case Done:
-                    return false;
-                case Error:
-                    CheckUnlessGone(BinaryPrimitives.ReadInt32LittleEndian(data[16..]), $"listing filters of interface {ifindex}");
-                    return false;
-                case NewFilter when ReadFilter(data[16..length]) is { } filter:
-                    filters.Add(filter);
-                    break;
-            }
-
-            data = data[Math.Min(data.Length, (length + 3) & ~3)..];
-        }
-
-        return true;
     }
 
     // Each protocol and priority also has an entry without handle, which stands for the chain and is no filter.
     private static TcFilter? ReadFilter(ReadOnlySpan<byte> message)
     {
         const int TcaOptions = 2;
+        const int TcaBpfName = 7;
         const int TcaBpfId = 11;
         var handle = BinaryPrimitives.ReadUInt32LittleEndian(message[8..]);
         if (handle == 0)
@@ -144,30 +99,13 @@ internal static unsafe class TcFilters
         }
 
         var priority = BinaryPrimitives.ReadUInt32LittleEndian(message[16..]) >> 16;
-        var options = Attribute(message[20..], TcaOptions);
-        var id = Attribute(options, TcaBpfId);
-        return new TcFilter(priority, handle, id.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(id) : 0);
-    }
-
-    private static ReadOnlySpan<byte> Attribute(ReadOnlySpan<byte> attributes, int type)
-    {
-        while (attributes.Length >= 4)
-        {
-            var length = BinaryPrimitives.ReadUInt16LittleEndian(attributes);
-            if (length < 4 || length > attributes.Length)
-            {
-                break;
-            }
-
-            if ((BinaryPrimitives.ReadUInt16LittleEndian(attributes[2..]) & 0x3fff) == type)
-            {
-                return attributes[4..length];
-            }
-
-            attributes = attributes[Math.Min(attributes.Length, (length + 3) & ~3)..];
-        }
-
-        return [];
+        var options = Netlink.Attribute(message[20..], TcaOptions);
+        var id = Netlink.Attribute(options, TcaBpfId);
+        return new TcFilter(
+            priority,
+            handle,
+            Encoding.ASCII.GetString(Netlink.Attribute(options, TcaBpfName).TrimEnd((byte)0)),
+            id.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(id) : 0);
     }
 
     // An interface, qdisc or filter that is gone took everything of ours with it.

@@ -1,33 +1,46 @@
+using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 
 namespace Portcullis.Datapath.Ebpf.Native;
 
+/// <summary>What may have changed.</summary>
+/// <param name="IsTold">Whether the kernel told something.</param>
+/// <param name="Removed">The interfaces that are gone; another may have the index by now.</param>
+internal readonly record struct TcChange(bool IsTold, IReadOnlyCollection<int> Removed);
+
 /// <summary>
 /// Says when somebody may have changed what is attached to the hooks of this network namespace: at once where the kernel tells
-/// (filters and qdiscs), else at the next of regular calls (TCX links).
+/// (interfaces, filters and qdiscs), else at the next of regular calls (TCX links).
 /// </summary>
 internal sealed unsafe class TcWatch : IDisposable
 {
+    private const int BufferBytes = 32768;
+
     private readonly FdHandle _socket;
     private readonly FdHandle _stop;
     private readonly Thread _thread;
-    private readonly Action<bool> _check;
+    private readonly Action<TcChange> _check;
     private readonly int _milliseconds;
 
     /// <summary>Starts watching the network namespace of the calling thread, on a thread of its own.</summary>
-    /// <param name="check">Called on that thread, one call at a time, with whether the kernel told something; must not throw.</param>
+    /// <param name="check">Called on that thread, one call at a time; must not throw.</param>
     /// <param name="interval">How long to wait for the kernel at most.</param>
-    public TcWatch(Action<bool> check, TimeSpan interval)
+    public TcWatch(Action<TcChange> check, TimeSpan interval)
     {
         _check = check;
         _milliseconds = (int)interval.TotalMilliseconds;
-        _socket = Open(LibC.socket(domain: 16, type: 3 | 0x80000, protocol: 0));
-        _stop = Open(LibC.eventfd(0, 0x80000));
+        _socket = Netlink.Open(Netlink.Route);
+        _stop = new FdHandle(LibC.eventfd(0, 0x80000));
+        if (_stop.IsInvalid)
+        {
+            throw new BpfException("watching traffic control", Marshal.GetLastPInvokeError());
+        }
 
-        // struct sockaddr_nl: family, padding, port, groups. The group of traffic control is RTMGRP_TC.
+        // struct sockaddr_nl: family, padding, port, groups (RTMGRP_LINK, RTMGRP_TC).
         const int NetlinkFamily = 16;
+        const uint Links = 1;
         const uint TrafficControl = 8;
-        var address = stackalloc uint[] { NetlinkFamily, 0, TrafficControl };
+        var address = stackalloc uint[] { NetlinkFamily, 0, Links | TrafficControl };
         if (LibC.bind(_socket.Fd, address, 12) != 0)
         {
             throw new BpfException("subscribing to changes of traffic control", Marshal.GetLastPInvokeError());
@@ -47,16 +60,10 @@ internal sealed unsafe class TcWatch : IDisposable
         _stop.Dispose();
     }
 
-    private static FdHandle Open(int fd)
-    {
-        var errno = Marshal.GetLastPInvokeError();
-        return fd >= 0 ? new FdHandle(fd) : throw new BpfException("watching traffic control", errno);
-    }
-
     private void Run()
     {
         var entries = stackalloc LibC.PollEntry[2];
-        var buffer = stackalloc byte[8192];
+        var buffer = stackalloc byte[BufferBytes];
         while (true)
         {
             entries[0] = new LibC.PollEntry { fd = _socket.Fd, events = LibC.POLLIN };
@@ -67,12 +74,31 @@ internal sealed unsafe class TcWatch : IDisposable
                 return;
             }
 
-            // What the messages say does not matter, nor that some were lost: everything is looked at.
-            while (LibC.recv(_socket.Fd, buffer, 8192, LibC.MSG_DONTWAIT) > 0)
+            // Whatever else the messages say, and even if some were lost: everything is looked at.
+            var removed = new HashSet<int>();
+            nint length;
+            while ((length = LibC.recv(_socket.Fd, buffer, BufferBytes, LibC.MSG_DONTWAIT)) > 0)
             {
+                AddRemoved(new ReadOnlySpan<byte>(buffer, (int)length), removed);
             }
 
-            _check(entries[0].revents != 0);
+            _check(new TcChange(entries[0].revents != 0, removed));
+        }
+    }
+
+    private static void AddRemoved(ReadOnlySpan<byte> messages, HashSet<int> removed)
+    {
+        const ushort LinkRemoved = 17;
+        while (messages.Length >= 24)
+        {
+            // struct nlmsghdr, then struct ifinfomsg; other families than AF_UNSPEC tell of a bridge's port.
+            var length = BinaryPrimitives.ReadInt32LittleEndian(messages);
+            if (BinaryPrimitives.ReadUInt16LittleEndian(messages[4..]) == LinkRemoved && messages[16] == 0)
+            {
+                removed.Add(BinaryPrimitives.ReadInt32LittleEndian(messages[20..]));
+            }
+
+            messages = messages[Math.Min(messages.Length, (Math.Max(length, 16) + 3) & ~3)..];
         }
     }
 }

@@ -29,14 +29,18 @@ internal static unsafe class TcxLinks
     public static void Update(FdHandle link, int program) =>
         BpfException.Check(LibBpf.bpf_link_update(link.Fd, program, null), "replacing the program of a TCX link");
 
-    /// <summary>The interface a link is attached to; 0: to none any more.</summary>
-    public static int InterfaceOf(FdHandle link)
+    /// <summary>Whether a link is attached to any interface still.</summary>
+    public static bool IsAttached(FdHandle link) => InfoOf(link).tcx_ifindex != 0;
+
+    /// <summary>Whether a link is attached to a hook of this interface. One that was moved to another namespace takes its links along.</summary>
+    public static bool IsOn(FdHandle link, int ifindex, TcHook hook)
     {
-        LibBpf.bpf_link_info info = default;
-        var length = (uint)sizeof(LibBpf.bpf_link_info);
-        BpfException.Check(LibBpf.bpf_obj_get_info_by_fd(link.Fd, &info, &length), "reading a TCX link");
-        return (int)info.tcx_ifindex;
+        var info = InfoOf(link);
+        return info.tcx_ifindex == ifindex && Programs(ifindex, hook).Contains(info.prog_id);
     }
+
+    /// <summary>The id of the program of a link.</summary>
+    public static uint ProgramOf(FdHandle link) => InfoOf(link).prog_id;
 
     public static void Detach(FdHandle link) =>
         BpfException.Check(LibBpf.bpf_link_detach(link.Fd), "detaching a TCX link");
@@ -59,6 +63,14 @@ internal static unsafe class TcxLinks
         }
 
         return ids[..(int)count].ToArray();
+    }
+
+    private static LibBpf.bpf_link_info InfoOf(FdHandle link)
+    {
+        LibBpf.bpf_link_info info = default;
+        var length = (uint)sizeof(LibBpf.bpf_link_info);
+        BpfException.Check(LibBpf.bpf_obj_get_info_by_fd(link.Fd, &info, &length), "reading a TCX link");
+        return info;
     }
 
     private static int TypeOf(TcHook hook) => hook == TcHook.Ingress ? LibBpf.BPF_TCX_INGRESS : LibBpf.BPF_TCX_EGRESS;

@@ -25,6 +25,7 @@ internal static class Verdict
     public const uint Isolated = 2u << KindShift;
     public const uint Audit = 3u << KindShift;
     public const uint Ports = 4u << KindShift;
+    public const uint AuditIsolated = 5u << KindShift;
     public const uint KindMask = ~ArgumentMask;
     public const uint ArgumentMask = 0x1fffffff;
     private const int KindShift = 29;

@@ -1,4 +1,5 @@
 using Portcullis.Datapath.Ebpf.Native;
+using Portcullis.Rules;
 
 namespace Portcullis.Datapath.Ebpf.Tables;
 
@@ -32,10 +33,16 @@ internal abstract unsafe class KernelTables
 
     public int PortCapacity { get; protected init; }
 
+    /// <summary>Rules that can be told apart, the one of number 0 included, which is none.</summary>
+    public int RuleCapacity { get; protected init; }
+
     public PcConfig* Config { get; protected init; }
 
     /// <summary>Called after every store a packet could see; for tests that look at the tables between two stores.</summary>
     public Action? Stored { get; set; }
+
+    /// <summary>Called before a number gets another rule; no packet can be decided by the one before any more.</summary>
+    public Action<uint, RuleReference> RuleReplaced { get; set; } = static (_, _) => { };
 
     /// <summary>Returns after every program that may still see unlinked entries has ended.</summary>
     public abstract void WaitForGracePeriod();

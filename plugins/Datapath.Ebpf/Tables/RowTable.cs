@@ -64,6 +64,8 @@ internal sealed unsafe class RowTable
 
     public uint RowOf(RuleSetId id) => (uint)_rows[id].Number;
 
+    public bool IsOpen(RuleSetId id) => _rows[id].Program.IsOpen;
+
     /// <summary>Makes a complete row that nobody sees yet.</summary>
     /// <exception cref="TableFullException">No room for it.</exception>
     public void Add(RuleSet ruleSet)

@@ -1,3 +1,4 @@
+using Portcullis.Datapath.Ebpf.Native;
 using Portcullis.Datapaths;
 using Portcullis.Net;
 using Portcullis.Rules;
@@ -43,7 +44,7 @@ internal sealed class RuleLowering
         _classes = new AddressClasses(World.Sets, _gracePeriods);
         _table4 = new AddressTable4(tables, _blocks, _classes, World.Sets, World.Trie4);
         _table6 = new AddressTable6(tables, _blocks, _nodes6, _classes, World.Sets, World.Trie6);
-        _numbers = new RuleNumbers(_gracePeriods);
+        _numbers = new RuleNumbers(tables, _gracePeriods);
         _rows = new RowTable(tables, _classes, World.Sets, _numbers, _gracePeriods);
         World.Restart();
         PaintChanged();
@@ -65,6 +66,7 @@ internal sealed class RuleLowering
         new("rows", _rows.RowsUsed, _tables.RowCapacity),
         new("pages", _rows.PagesUsed, _tables.PageCapacity),
         new("ports", _rows.PortsUsed, _tables.PortCapacity),
+        new("rules", _numbers.Used, _tables.RuleCapacity),
     ];
 
     /// <summary>Whether nothing at all is in use, nor waiting for a grace period.</summary>
@@ -121,8 +123,15 @@ internal sealed class RuleLowering
     /// <exception cref="KeyNotFoundException">There is no such rule set.</exception>
     public uint RowOf(RuleSetId id) => _rows.RowOf(id);
 
+    /// <summary>How an endpoint refers to the row for a rule set: its number, and whether it denies nothing.</summary>
+    /// <exception cref="KeyNotFoundException">There is no such rule set.</exception>
+    public uint RowReferenceOf(RuleSetId id) => _rows.RowOf(id) | (_rows.IsOpen(id) ? Pc.RowOpen : 0);
+
     /// <summary>The rule a verdict's number stands, or last stood, for; null for 0 and unknown numbers. From any thread.</summary>
     public RuleReference? RuleOf(uint number) => _numbers.RuleOf(number);
+
+    /// <summary>Above every rule's number. From any thread.</summary>
+    public uint RuleBound => _numbers.Bound;
 
     /// <summary>Waits for a grace period and frees everything retired.</summary>
     internal void Reclaim() => _gracePeriods.Reclaim();

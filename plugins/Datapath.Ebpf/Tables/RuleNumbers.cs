@@ -3,13 +3,19 @@ using Portcullis.Rules;
 namespace Portcullis.Datapath.Ebpf.Tables;
 
 /// <summary>Numbers rules for use in verdicts. A number whose rule is gone means another rule only after a grace period.</summary>
-internal sealed class RuleNumbers(GracePeriods gracePeriods)
+internal sealed class RuleNumbers(KernelTables tables, GracePeriods gracePeriods)
 {
-    private readonly SlotAllocator _numbers = new("rules", 1, (int)Verdict.ArgumentMask + 1, gracePeriods);
+    private readonly SlotAllocator _numbers = new("rules", 1, tables.RuleCapacity, gracePeriods);
     private readonly Dictionary<RuleReference, (uint Number, int Uses)> _used = [];
     private volatile RuleReference?[] _rules = new RuleReference?[64];
 
     public int Count => _used.Count;
+
+    /// <summary>Numbers in use, that of no rule included.</summary>
+    public int Used => _numbers.Used;
+
+    /// <summary>Above every number that stands, or stood, for a rule. From any thread.</summary>
+    public uint Bound => (uint)_rules.Length;
 
     public bool IsInitial => _numbers.IsInitial;
 
@@ -47,6 +53,11 @@ internal sealed class RuleNumbers(GracePeriods gracePeriods)
         if (number >= rules.Length)
         {
             Array.Resize(ref rules, number * 2);
+        }
+
+        if (rules[number] is { } before)
+        {
+            tables.RuleReplaced((uint)number, before);
         }
 
         rules[number] = rule;

@@ -47,6 +47,9 @@ internal sealed class RuleProgram
     /// <summary>The peer sets that rules refer to, ascending.</summary>
     public int[] PeerSets { get; }
 
+    /// <summary>Whether no packet can be denied.</summary>
+    public bool IsOpen => _tiers.All(tier => tier.Isolation is null && tier.Rules.All(rule => rule.Action != RuleAction.Deny));
+
     /// <summary>Where each segment starts; the first one at 0.</summary>
     public ReadOnlySpan<uint> Starts => _starts;
 
@@ -62,9 +65,10 @@ internal sealed class RuleProgram
         Judge(_audit, peerSets, _audited);
         for (var i = 0; i < _verdicts.Length; i++)
         {
-            if (Verdict.Kind(_verdicts[i]) == Verdict.Allow && Verdict.Kind(_audited[i]) is Verdict.Deny or Verdict.Isolated)
+            if (Verdict.Kind(_verdicts[i]) == Verdict.Allow && Verdict.Kind(_audited[i]) != Verdict.Allow)
             {
-                _verdicts[i] = Verdict.Audit | Verdict.Argument(_audited[i]);
+                var kind = Verdict.Kind(_audited[i]) == Verdict.Isolated ? Verdict.AuditIsolated : Verdict.Audit;
+                _verdicts[i] = kind | Verdict.Argument(_audited[i]);
             }
         }
 

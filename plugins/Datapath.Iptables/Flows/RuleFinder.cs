@@ -21,6 +21,19 @@ internal static class RuleFinder
     public static RuleReference? Find(
         EquatableArray<RuleTier> tiers, IpAddress remote, byte protocol, ushort port, FlowVerdict verdict, Func<PeerSetId, IpAddress, bool> contains)
     {
+        var (isAllowed, decidedBy) = Judge(tiers, remote, protocol, port, contains);
+        return isAllowed == (verdict == FlowVerdict.Allow) ? decidedBy : null;
+    }
+
+    /// <summary>What the rules say of a packet that opens a flow, and which rule decides it; null when none does.</summary>
+    /// <param name="tiers">The tiers of the rule set.</param>
+    /// <param name="remote">The other end's address.</param>
+    /// <param name="protocol">The protocol.</param>
+    /// <param name="port">The port that rules are about.</param>
+    /// <param name="contains">Whether an address is in a peer set.</param>
+    public static (bool IsAllowed, RuleReference? DecidedBy) Judge(
+        EquatableArray<RuleTier> tiers, IpAddress remote, byte protocol, ushort port, Func<PeerSetId, IpAddress, bool> contains)
+    {
         bool Matches(Rule rule) =>
             (rule.Peers is not { } peers || peers.Items.Any(peer => contains(peer, remote)))
             && (rule.Ports is not { } ports
@@ -31,11 +44,10 @@ internal static class RuleFinder
             var rule = tier.Rules.Items.FirstOrDefault(Matches);
             if (rule is null ? tier.Isolation is not null : rule.Action != RuleAction.Pass)
             {
-                var isAllowed = rule?.Action == RuleAction.Accept;
-                return isAllowed == (verdict == FlowVerdict.Allow) ? rule?.Reference ?? tier.Isolation : null;
+                return (rule?.Action == RuleAction.Accept, rule?.Reference ?? tier.Isolation);
             }
         }
 
-        return null;
+        return (true, null);
     }
 }

@@ -19,6 +19,15 @@ public interface IDatapath : IAsyncDisposable
     /// <summary>Finds out whether this machine can run it, changing nothing that outlives the call.</summary>
     ValueTask<DatapathSupport> ProbeAsync(CancellationToken cancellationToken);
 
+    /// <summary>Gets to know the flows under way, so that their replies pass once this datapath judges them. May take about a second.</summary>
+    /// <remarks>
+    /// Called before the first <see cref="ApplyAsync"/> when another datapath enforces and goes on until this one does too. Packets
+    /// are not judged yet. What it puts into the kernel goes with <see cref="CleanupAsync"/>.
+    /// </remarks>
+    /// <exception cref="DatapathException">The kernel refused.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    ValueTask LearnFlowsAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
     /// <summary>Brings the kernel to the change set's revision and returns once it is enforced there.</summary>
     /// <remarks>
     /// The first call has <see cref="ChangeSet.Replace"/> set; state that an earlier process left is taken over then,

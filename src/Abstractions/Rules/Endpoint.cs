@@ -6,7 +6,8 @@ namespace Portcullis.Rules;
 /// <summary>An interface that exists.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Index">Its index, positive. The kernel may give it to another interface once this one is gone.</param>
-public readonly record struct Link(string Name, int Index);
+/// <param name="Incarnation">Tells interfaces apart that had the same index one after the other, as long as this process lives.</param>
+public readonly record struct Link(string Name, int Index, int Incarnation = 0);
 
 /// <summary>A local workload, as a datapath enforces it.</summary>
 /// <param name="Workload">The workload's name, which identifies the endpoint.</param>

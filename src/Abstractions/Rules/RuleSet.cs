@@ -43,7 +43,7 @@ public enum RuleOrigin
 /// <summary>The policy and rule that decide a verdict.</summary>
 /// <param name="Origin">The kind of policy.</param>
 /// <param name="Policy">Its name; for <see cref="RuleOrigin.Portcullis"/> what decided: <c>node</c>, <c>strict</c>.</param>
-/// <param name="Rule">The rule's index in its direction, from 0; null for the isolation of the policy as a whole.</param>
+/// <param name="Rule">The rule's index in its direction, from 0; null for the policy as a whole: its isolation, or its denial when it cannot be enforced as written.</param>
 /// <param name="Position">Where the rule starts, else where the policy starts.</param>
 public sealed record RuleReference(RuleOrigin Origin, NamespacedName Policy, int? Rule, SourcePosition Position = default)
 {

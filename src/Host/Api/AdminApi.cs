@@ -13,11 +13,12 @@ namespace Portcullis.Host.Api;
 internal sealed class AdminApi(
     EnforcementLoop loop,
     FlowHub flows,
+    DatapathSwitch datapaths,
     PluginCatalog plugins,
     AgentOptions options,
     IHostApplicationLifetime lifetime)
 {
-    private static readonly TimeSpan LongestWait = TimeSpan.FromHours(1);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1);
 
     /// <summary>Answers one request.</summary>
     public async Task HandleAsync(HttpContext context)
@@ -137,8 +138,7 @@ internal sealed class AdminApi(
 
     private async Task SwitchAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        var (datapath, choice) = await DatapathSelection.OpenAsync(plugins, Query(context, "to", string.Empty), cancellationToken);
-        await loop.SwitchAsync(datapath, choice, cancellationToken);
+        await datapaths.SwitchAsync(Query(context, "to", string.Empty), cancellationToken);
         await WriteAsync(context, StatusView.Of(loop.Status.Current, options), AgentJson.Default.StatusDto);
     }
 

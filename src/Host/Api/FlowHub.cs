@@ -44,6 +44,19 @@ internal sealed partial class FlowHub(Func<IDatapath> datapath, ILogger<FlowHub>
         }
     }
 
+    /// <summary>Reads from the datapath that is in use now, if anybody follows.</summary>
+    public void ReadAnew()
+    {
+        lock (_lock)
+        {
+            if (_reading is not null)
+            {
+                StopReading();
+                StartReading();
+            }
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -60,10 +73,15 @@ internal sealed partial class FlowHub(Func<IDatapath> datapath, ILogger<FlowHub>
             _followers = _followers.Add(channel);
             if (_reading is null)
             {
-                _reading = new CancellationTokenSource();
-                _ = ReadAsync(_reading.Token);
+                StartReading();
             }
         }
+    }
+
+    private void StartReading()
+    {
+        _reading = new CancellationTokenSource();
+        _ = ReadAsync(_reading.Token);
     }
 
     private void Leave(Channel<FlowEvent> channel)

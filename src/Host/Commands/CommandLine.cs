@@ -104,7 +104,7 @@ internal static class CommandLine
         root.Subcommands.Add(DatapathCommand.Create(environment));
         root.Subcommands.Add(PluginsCommand.Create(environment));
         root.Subcommands.Add(CleanupCommand.Create(environment));
-        root.Subcommands.Add(DemoCommand.Create());
+        root.Subcommands.Add(DemoCommand.Create(environment));
         return root;
     }
 }

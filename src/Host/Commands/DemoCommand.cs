@@ -1,3 +1,4 @@
+using System.Collections;
 using System.CommandLine;
 using Portcullis.Host.Demo;
 using Portcullis.Host.Native;
@@ -8,9 +9,9 @@ namespace Portcullis.Host.Commands;
 internal static class DemoCommand
 {
     /// <summary>Makes the command.</summary>
-    public static Command Create()
+    public static Command Create(IDictionary environment)
     {
-        var datapath = new Option<string>("--datapath") { Description = "the datapath to show", DefaultValueFactory = _ => "auto" };
+        var datapath = new Option<string?>("--datapath") { Description = "the datapath to show; by default that of datapath.plugin" };
         datapath.AcceptOnlyFromAmong("auto", "ebpf", "iptables");
         var keep = new Option<bool>("--keep") { Description = "leave the last cluster and its agent running" };
         var format = Output.CreateOption();
@@ -22,12 +23,13 @@ internal static class DemoCommand
         };
         command.SetAction(async (parsed, cancellationToken) =>
         {
+            var options = CommandLine.GetOptions(parsed, environment, useDefaultFile: false);
             var output = parsed.InvocationConfiguration.Output;
             var isJson = parsed.GetValue(format) == OutputFormat.Json;
             var printer = isJson ? null : new DemoPrinter(output, useColours: !Console.IsOutputRedirected);
             try
             {
-                var report = await new DemoRun(parsed.GetValue(datapath)!, parsed.GetValue(keep), printer).RunAsync(cancellationToken);
+                var report = await new DemoRun(parsed.GetValue(datapath) ?? options.Datapath.Plugin, options.Plugins.Path, parsed.GetValue(keep), printer).RunAsync(cancellationToken);
                 if (isJson)
                 {
                     await Output.WriteJsonAsync(output, report, DemoJson.Default.DemoReport);
@@ -37,7 +39,7 @@ internal static class DemoCommand
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
-                throw new CommandException(ExitCode.Failure, "the demo was interrupted; everything it made was removed");
+                throw new CommandException(ExitCode.Failure, "the demo was interrupted");
             }
             catch (Exception exception) when (exception is IpCommandException or IOException)
             {

@@ -12,7 +12,8 @@ public sealed class AgentFolder : IDisposable
     /// <param name="nodeName">The node's name.</param>
     /// <param name="instance">What tells this agent's kernel objects apart.</param>
     /// <param name="datapath">The datapath's name, or <c>auto</c>.</param>
-    public AgentFolder(string path, string nodeName, string instance, string datapath)
+    /// <param name="plugins">The folder of plugins; empty: beside the executable.</param>
+    public AgentFolder(string path, string nodeName, string instance, string datapath, string plugins = "")
     {
         FullPath = Path.GetFullPath(path);
         Remove(FullPath);
@@ -26,6 +27,7 @@ public sealed class AgentFolder : IDisposable
             node: { name: {{nodeName}}, instance: {{instance}} }
             api: { socket: {{Socket}} }
             metrics: { listen: "" }
+            plugins: { path: "{{plugins}}" }
 
             """);
     }

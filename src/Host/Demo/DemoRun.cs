@@ -6,7 +6,7 @@ using Portcullis.Net;
 namespace Portcullis.Host.Demo;
 
 /// <summary>The demo: a cluster of network namespaces, an agent that enforces the example policies in it, and real connections.</summary>
-internal sealed class DemoRun(string datapath, bool keep, DemoPrinter? printer)
+internal sealed class DemoRun(string datapath, string plugins, bool keep, DemoPrinter? printer)
 {
     private const string Instance = "pc-demo";
     private const string Folder = "/run/portcullis-demo";
@@ -119,7 +119,7 @@ internal sealed class DemoRun(string datapath, bool keep, DemoPrinter? printer)
     private async Task<DemoRound> RunRoundAsync(IpFamily family, bool isKept, CancellationToken cancellationToken)
     {
         var cluster = await DemoCluster.CreateAsync(Instance, _scenario, family);
-        var folder = new AgentFolder(Folder, _scenario.Node.Name, Instance, datapath);
+        var folder = new AgentFolder(Folder, _scenario.Node.Name, Instance, datapath, plugins);
         AgentProcess? agent = null;
         try
         {
@@ -134,7 +134,9 @@ internal sealed class DemoRun(string datapath, bool keep, DemoPrinter? printer)
             if (!isKept)
             {
                 await agent.CleanupAsync(cancellationToken);
-                await EndAsync(agent, folder, cluster);
+                agent.Dispose();
+                agent = null;
+                await EndAsync(folder, cluster);
             }
 
             return new DemoRound(family, status.Datapath, ready, results);
@@ -195,28 +197,22 @@ internal sealed class DemoRun(string datapath, bool keep, DemoPrinter? printer)
     // Removes as much as it can: what went wrong first is what the user is told in the end.
     private static async Task AbandonAsync(AgentProcess? agent, AgentFolder folder, DemoCluster cluster)
     {
+        // It may be starting: only when it is gone is what it put into the kernel all there will be.
+        agent?.Dispose();
         try
         {
-            if (agent is { ExitCode: null })
-            {
-                await agent.CleanupAsync(CancellationToken.None);
-            }
-            else
-            {
-                await RunCleanupAsync(folder.Configuration, CancellationToken.None);
-            }
+            await RunCleanupAsync(folder.Configuration, CancellationToken.None);
         }
         catch (Exception exception) when (exception is CommandException or IOException)
         {
             await Console.Error.WriteLineAsync($"portcullis: not everything of the demo could be removed: {exception.Message}");
         }
 
-        await EndAsync(agent, folder, cluster);
+        await EndAsync(folder, cluster);
     }
 
-    private static async Task EndAsync(AgentProcess? agent, AgentFolder folder, DemoCluster cluster)
+    private static async Task EndAsync(AgentFolder folder, DemoCluster cluster)
     {
-        agent?.Dispose();
         folder.Dispose();
         await cluster.DisposeAsync();
     }

@@ -111,7 +111,7 @@ internal sealed class EndpointResolver(IReadOnlyList<string> closedPrefixes)
 
         foreach (var link in table.Links.Values.Where(link => IsUnknownPodInterface(link, claims)))
         {
-            var endpoint = ClosedInterface.EndpointOf(new Link(link.Name, link.Index));
+            var endpoint = ClosedInterface.EndpointOf(link.ToLink());
             wanted[endpoint.Workload] = endpoint;
         }
 
@@ -180,7 +180,7 @@ internal sealed class EndpointResolver(IReadOnlyList<string> closedPrefixes)
         {
             if (owned == address && table.Links.TryGetValue(index, out var link) && !link.IsLoopback)
             {
-                return new Link(link.Name, index);
+                return link.ToLink();
             }
         }
 

@@ -28,4 +28,10 @@ internal sealed partial class EnforcementLoop
 
     [LoggerMessage(1208, LogLevel.Information, "Datapath switched from {From} to {To}")]
     private partial void LogSwitched(string from, string to);
+
+    [LoggerMessage(1209, LogLevel.Warning, "Datapath {Datapath} enforces instead: {Reason}")]
+    private partial void LogFellBack(string datapath, string reason);
+
+    [LoggerMessage(1210, LogLevel.Error, "{Datapath} {Problem}")]
+    private partial void LogNotRemoved(string datapath, string problem);
 }

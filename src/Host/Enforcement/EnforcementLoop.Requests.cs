@@ -45,49 +45,59 @@ internal sealed partial class EnforcementLoop
 
     /// <summary>
     /// Installs another datapath completely, then removes the present one: for a moment a packet must pass both, at no
-    /// moment neither.
+    /// moment neither. What an earlier switch did not get to is made up for.
     /// </summary>
-    /// <exception cref="CommandException">There is nothing to switch, or the other datapath failed; the present one stays.</exception>
+    /// <exception cref="CommandException">
+    /// The other datapath failed and the present one stays, or it enforces and the present one could not be removed.
+    /// </exception>
     public Task<DatapathChoice> SwitchAsync(IDatapath next, DatapathChoice choice, CancellationToken cancellationToken) =>
         InvokeAsync(
             async () =>
             {
-                var previous = _datapath;
-                if (string.Equals(previous.Name, next.Name, StringComparison.Ordinal))
+                if (!IsInUse(next.Name))
                 {
-                    throw new CommandException(ExitCode.No, [$"datapath {next.Name} is in use already"]);
+                    await TakeOverAsync(next, choice, cancellationToken);
                 }
 
-                if (!_status.Ready)
-                {
-                    throw new CommandException(ExitCode.No, ["the agent is not ready: switch the datapath when its status is"]);
-                }
-
-                _applyProblems = [.. (await InstallAsync(next)).Problems];
-                Volatile.Write(ref _datapath, next);
-                _status = _status with { Datapath = choice };
-                LogSwitched(previous.Name, next.Name);
-                Publish();
-                await previous.CleanupAsync(allInstances: false, CancellationToken.None);
-                return choice;
+                await RemoveOthersAsync();
+                return _removalProblems.IsEmpty
+                    ? _status.Datapath
+                    : throw new CommandException(
+                        ExitCode.Failure,
+                        [$"datapath {next.Name} enforces, but", .. _removalProblems.Select(problem => $"{problem.Object} {problem.Message}")]);
             },
-            cancellationToken);
+            CancellationToken.None);
 
-    private async Task<ApplyResult> InstallAsync(IDatapath next)
+    /// <summary>Whether a datapath is the one in use.</summary>
+    public bool IsInUse(string name) => string.Equals(Datapath.Name, name, StringComparison.Ordinal);
+
+    private async Task TakeOverAsync(IDatapath next, DatapathChoice choice, CancellationToken cancellationToken)
     {
-        _replace = true;
-        var changes = _resolver.Resolve(Compile(), Volatile.Read(ref _links));
+        var previous = _datapath.Name;
+        var links = Volatile.Read(ref _links);
         try
         {
-            var result = await next.ApplyAsync(changes, CancellationToken.None);
-            _replace = false;
-            return result;
+            cancellationToken.ThrowIfCancellationRequested();
+            if (!_status.Synced || _status.Released)
+            {
+                throw new CommandException(ExitCode.Failure, ["the agent does not enforce anything: wait until it is ready to switch the datapath"]);
+            }
+
+            // Whatever becomes of this, the datapath that enforces afterwards has not been told these changes alone.
+            _replace = true;
+            _applyProblems = [.. (await next.ApplyAsync(_resolver.Resolve(Compile(), links), CancellationToken.None)).Problems];
         }
-        catch (DatapathException exception)
+        catch (Exception exception)
         {
-            // The present datapath may not have been told what this snapshot holds: it stays marked for replacement.
+            // The boundary to foreign code: whatever it throws, the present datapath stays.
             await next.CleanupAsync(allInstances: false, CancellationToken.None);
-            throw new CommandException(ExitCode.Failure, [$"datapath {next.Name} could not take over: {exception.Message}"]);
+            throw exception is CommandException or OperationCanceledException
+                ? exception
+                : new CommandException(ExitCode.Failure, [$"datapath {next.Name} could not take over and {previous} stays: {exception.Message}"]);
         }
+
+        Use(next, choice);
+        LogSwitched(previous, next.Name);
+        Succeeded(links);
     }
 }

@@ -33,10 +33,13 @@ internal sealed partial class EnforcementLoop
     private readonly EndpointResolver _resolver;
     private readonly Backoff _backoff = new();
     private readonly List<long> _observed = [];
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private readonly Channel<SourceBatch> _batches = Channel.CreateBounded<SourceBatch>(WaitingBatches);
     private readonly Channel<Func<Task>> _requests = Channel.CreateUnbounded<Func<Task>>();
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+
+    private readonly IOtherDatapaths _others;
 
     private IDatapath _datapath;
     private LinkTable _links;
@@ -44,6 +47,7 @@ internal sealed partial class EnforcementLoop
     private EquatableArray<IpAddress> _nodeAddresses;
     private ImmutableArray<Finding> _sourceProblems = [];
     private ImmutableArray<Finding> _applyProblems = [];
+    private ImmutableArray<Finding> _removalProblems = [];
     private Finding? _failure;
     private AgentStatus _status;
     private bool _replace = true;
@@ -55,6 +59,7 @@ internal sealed partial class EnforcementLoop
         IPolicySource source,
         IDatapath datapath,
         DatapathChoice choice,
+        IOtherDatapaths others,
         LinkTable links,
         AgentOptions options,
         AgentMetrics metrics,
@@ -63,6 +68,7 @@ internal sealed partial class EnforcementLoop
     {
         _source = source;
         _datapath = datapath;
+        _others = others;
         _links = links;
         _options = options;
         _metrics = metrics;
@@ -86,6 +92,9 @@ internal sealed partial class EnforcementLoop
     /// <summary>The datapath in use.</summary>
     public IDatapath Datapath => Volatile.Read(ref _datapath);
 
+    /// <summary>Called on the loop's task when another datapath is in use.</summary>
+    public Action? OnDatapathChanged { get; set; }
+
     /// <summary>How long the step that is running has been; zero between steps.</summary>
     public TimeSpan BusyFor => Interlocked.Read(ref _busySince) is var since and not 0 ? _time.GetElapsedTime(since) : TimeSpan.Zero;
 
@@ -100,6 +109,7 @@ internal sealed partial class EnforcementLoop
         var first = await Task.WhenAny(tasks);
         await stop.CancelAsync();
         await Task.WhenAll(tasks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _ended.SetResult();
         try
         {
             await first;
@@ -119,7 +129,8 @@ internal sealed partial class EnforcementLoop
         var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
         await _requests.Writer.WriteAsync(RunAsync, cancellationToken);
         Wake();
-        return await done.Task.WaitAsync(cancellationToken);
+        await Task.WhenAny(done.Task, _ended.Task).WaitAsync(cancellationToken);
+        return done.Task.IsCompleted ? await done.Task : throw new OperationCanceledException("the enforcement loop has ended");
 
         async Task RunAsync()
         {
@@ -257,6 +268,11 @@ internal sealed partial class EnforcementLoop
             }
 
             Succeeded(links);
+            if (isFirst)
+            {
+                // A killed process may have left the rules of another datapath: they go now that this one enforces.
+                await RemoveOthersAsync();
+            }
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested && !isFirst)
         {
@@ -265,9 +281,43 @@ internal sealed partial class EnforcementLoop
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
-            LogFirstApplyFailed(_datapath.Name, exception);
-            throw new CommandException(ExitCode.Failure, [$"datapath {_datapath.Name} could not enforce the first state: {exception.Message}"]);
+            if (!await FallBackAsync(exception, cancellationToken))
+            {
+                LogFirstApplyFailed(_datapath.Name, exception);
+                throw new CommandException(ExitCode.Failure, [$"datapath {_datapath.Name} could not enforce the first state: {exception.Message}"]);
+            }
         }
+    }
+
+    private async Task<bool> FallBackAsync(Exception exception, CancellationToken cancellationToken)
+    {
+        if (await _others.TakeInsteadOfAsync(_datapath.Name, exception.Message, cancellationToken) is not var (next, choice))
+        {
+            return false;
+        }
+
+        LogFellBack(next.Name, choice.Reason);
+        Use(next, choice);
+        Wake();
+        return true;
+    }
+
+    private void Use(IDatapath datapath, DatapathChoice choice)
+    {
+        Volatile.Write(ref _datapath, datapath);
+        _status = _status with { Datapath = choice };
+        OnDatapathChanged?.Invoke();
+    }
+
+    private async Task RemoveOthersAsync()
+    {
+        _removalProblems = await _others.RemoveAllButAsync(_datapath.Name);
+        foreach (var problem in _removalProblems)
+        {
+            LogNotRemoved(problem.Object, problem.Message);
+        }
+
+        Publish();
     }
 
     private ChangeSet Compile()
@@ -331,7 +381,7 @@ internal sealed partial class EnforcementLoop
             Policies = compiled.Policies,
             PeerSets = compiled.PeerSets,
             RuleSets = compiled.RuleSets,
-            Problems = [.. failure, .. _sourceProblems, .. _resolver.Problems, .. _applyProblems],
+            Problems = [.. failure, .. _sourceProblems, .. _resolver.Problems, .. _applyProblems, .. _removalProblems],
         };
         Status.Publish(_status);
     }

@@ -11,7 +11,12 @@ namespace Portcullis.Host.Links;
 /// <param name="Kind">The kernel's word for its type (<c>veth</c>, <c>bridge</c>); empty for hardware.</param>
 /// <param name="IsLoopback">Whether it is the loopback interface.</param>
 /// <param name="IsUp">Whether it is administratively up.</param>
-internal readonly record struct LinkState(string Name, int Index, string Kind, bool IsLoopback, bool IsUp);
+/// <param name="Incarnation">As of <see cref="Link"/>.</param>
+internal readonly record struct LinkState(string Name, int Index, string Kind, bool IsLoopback, bool IsUp, int Incarnation = 0)
+{
+    /// <summary>It, as a datapath knows it.</summary>
+    public Link ToLink() => new(Name, Index, Incarnation);
+}
 
 /// <summary>One way to a prefix.</summary>
 /// <param name="Metric">Of two routes to one prefix the lower metric wins.</param>
@@ -52,7 +57,7 @@ internal sealed record LinkTable
             .ToEquatableArray();
 
     /// <summary>The interface with this name; null when there is none.</summary>
-    public Link? Find(string name) => Names.TryGetValue(name, out var index) ? new Link(name, index) : null;
+    public Link? Find(string name) => Names.TryGetValue(name, out var index) ? Links[index].ToLink() : null;
 
     /// <summary>The interface behind which a local workload with this address is; null when no route says so.</summary>
     /// <remarks>
@@ -86,7 +91,7 @@ internal sealed record LinkTable
             return null;
         }
 
-        return isHostRoute || link.Kind is "veth" or "netkit" or "tun" ? new Link(link.Name, link.Index) : null;
+        return isHostRoute || link.Kind is "veth" or "netkit" or "tun" ? link.ToLink() : null;
     }
 
     private bool IsUplink(int index) =>

@@ -8,16 +8,24 @@ internal sealed class LinkTableBuilder
 {
     private LinkTable _table = LinkTable.Empty;
 
+    /// <summary>Grows with every interface that goes: one that comes with an index used before is told from the one that had it.</summary>
+    private int _incarnation;
+
     /// <summary>The state so far; the same instance as long as nothing changed.</summary>
     public LinkTable Table => _table;
 
-    /// <summary>Forgets everything.</summary>
-    public void Clear() => _table = LinkTable.Empty;
+    /// <summary>Forgets everything. What is announced from now on may be other interfaces than before.</summary>
+    public void Clear()
+    {
+        _incarnation += _table.Links.IsEmpty ? 0 : 1;
+        _table = LinkTable.Empty;
+    }
 
     /// <summary>An interface exists and is like this.</summary>
     public void SetLink(LinkState link)
     {
         var known = _table.Links.TryGetValue(link.Index, out var old);
+        link = link with { Incarnation = known ? old.Incarnation : _incarnation };
         if (known && old == link)
         {
             return;
@@ -43,6 +51,7 @@ internal sealed class LinkTableBuilder
             return;
         }
 
+        _incarnation++;
         _table = _table with
         {
             Links = _table.Links.Remove(index),

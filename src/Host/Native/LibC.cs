@@ -18,11 +18,13 @@ internal static unsafe partial class LibC
     internal const int SO_RCVBUFFORCE = 33;
     internal const int MSG_TRUNC = 0x20;
     internal const short POLLIN = 1;
+    internal const short POLLOUT = 4;
     internal const int EFD_CLOEXEC = 0x80000;
     internal const int CLONE_NEWNET = 0x40000000;
     internal const int SIGTERM = 15;
     internal const int EINTR = 4;
     internal const int EAGAIN = 11;
+    internal const int EPIPE = 32;
     internal const int ENOBUFS = 105;
 
     private const string Library = "libc";
@@ -70,6 +72,9 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library, SetLastError = true)]
     internal static partial int setns(SafeFileHandle fd, int type);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial nint write(int fd, byte* buffer, nint length);
 
     [LibraryImport(Library, SetLastError = true)]
     internal static partial int kill(int process, int signal);

@@ -15,6 +15,9 @@ internal sealed partial class MeasuredDatapath(IDatapath inner, AgentMetrics met
     public ValueTask<DatapathSupport> ProbeAsync(CancellationToken cancellationToken) => inner.ProbeAsync(cancellationToken);
 
     /// <inheritdoc/>
+    public ValueTask LearnFlowsAsync(CancellationToken cancellationToken) => inner.LearnFlowsAsync(cancellationToken);
+
+    /// <inheritdoc/>
     public async ValueTask<ApplyResult> ApplyAsync(ChangeSet changes, CancellationToken cancellationToken)
     {
         var start = time.GetTimestamp();

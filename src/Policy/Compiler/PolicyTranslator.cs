@@ -121,7 +121,7 @@ internal static class PolicyTranslator
         var reference = new RuleReference(
             RuleOrigin.ClusterNetworkPolicy,
             new NamespacedName(string.Empty, policy.Name),
-            index,
+            policy.Defect is null ? index : null,
             rule.Position == default ? policy.Position : rule.Position);
         if (FindDefect(direction, rule) is not null)
         {

@@ -83,7 +83,7 @@ public sealed class Explainer(PolicyEvaluator evaluator, PolicyOptions options)
     {
         var name = $"{workload.Key.NamespacedName}";
         var isNodes = workload is { HostNetwork: true, Finished: false };
-        var addresses = Matrix.FirstOfEach(isNodes ? workload.Addresses : evaluator.AddressesOf(workload));
+        var addresses = Matrix.FirstOfEach(isNodes ? [.. workload.Addresses, .. AddressesOfNode(workload.NodeName)] : evaluator.AddressesOf(workload));
         return addresses.IsEmpty
             ? (null, $"pod {name} has no address: it is finished, has none yet, or a younger pod has taken it over")
             : (new Party(name, addresses), null);

@@ -23,10 +23,9 @@ public sealed partial class PolicyEvaluator
                 if (action is { } decided)
                 {
                     var accepted = decided == RuleAction.Accept;
-                    var own = rules[i].Position;
                     return new Verdict(
                         accepted,
-                        new RuleReference(RuleOrigin.ClusterNetworkPolicy, policy.Key.NamespacedName, i, own == default ? policy.Position : own),
+                        Reference(policy, rules[i], i),
                         tier == PolicyTier.Admin ? RuleTierKind.Admin : RuleTierKind.Baseline,
                         ExplainCluster(policy, rules[i], i, packet, accepted));
                 }
@@ -36,6 +35,13 @@ public sealed partial class PolicyEvaluator
         return null;
     }
 
+    // The rule that stands for a policy that is closed as a whole is not its author's.
+    private static RuleReference Reference(ClusterNetworkPolicy policy, ClusterPolicyRule rule, int index) => new(
+        RuleOrigin.ClusterNetworkPolicy,
+        policy.Key.NamespacedName,
+        policy.Defect is null ? index : null,
+        rule.Position == default ? policy.Position : rule.Position);
+
     private static string ExplainCluster(ClusterNetworkPolicy policy, ClusterPolicyRule rule, int index, Packet packet, bool accepted)
     {
         var which = $"{Word(packet.Direction)} rule {index} of ClusterNetworkPolicy {policy.Name}";
@@ -44,8 +50,13 @@ public sealed partial class PolicyEvaluator
             return $"{which} accepts it";
         }
 
+        if (policy.Defect is { } whole)
+        {
+            return $"ClusterNetworkPolicy {policy.Name} cannot be enforced as written ({whole}) and denies everything; correct it";
+        }
+
         return FailsClosed(packet.Direction, rule)
-            ? $"{which} cannot be enforced as written and denies everything; correct it"
+            ? $"{which} cannot be enforced as written ({rule.Defect ?? "a peer or protocol of it is empty or unknown"}) and denies everything; correct it"
             : $"{which} denies it; an Accept before it would be needed";
     }
 

@@ -206,7 +206,15 @@ internal static partial class ClusterPolicyRuleReader
         var name = scope.String(node);
         if (name is not null && Syntax.PortName(name) is { } fault)
         {
-            scope.Error(node, fault);
+            // The CRD takes any text, but an empty one is an empty protocol.
+            if (name.Length == 0)
+            {
+                scope.Error(node, fault);
+            }
+            else
+            {
+                scope.Report(FindingSeverity.Warning, node, $"{fault}; no pod can serve it");
+            }
         }
 
         return new ClusterPolicyPort(null, NamedPort: name ?? string.Empty);

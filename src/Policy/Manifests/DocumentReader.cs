@@ -3,8 +3,9 @@ using Portcullis.Resources;
 namespace Portcullis.Policy.Manifests;
 
 /// <summary>Turns the documents of one file into resources: finds out what each is and has it read.</summary>
-/// <param name="file">The file; null: objects of an API server, which stand nowhere.</param>
-internal sealed class DocumentReader(string? file)
+/// <param name="file">The file's path as it shall stand in positions; null: objects of an API server, which stand nowhere.</param>
+/// <param name="trees">Receives what the policies were read from; null: nobody asks.</param>
+internal sealed class DocumentReader(string? file, PolicyTrees? trees)
 {
     private static readonly KnownKind[] Known =
     [
@@ -21,15 +22,17 @@ internal sealed class DocumentReader(string? file)
 
     public List<Resource> Resources { get; } = [];
 
-    public List<Finding> Findings { get; } = [];
+    public FindingLog Findings { get; } = new(file);
 
     public bool Complete { get; private set; } = true;
+
+    public bool HasDuplicates { get; private set; }
 
     /// <summary>Reports that a part of the file is no YAML or JSON.</summary>
     public void ReportUnreadable(int line, int column, string message)
     {
         Complete = false;
-        Findings.Add(new Finding(FindingSeverity.Error, PositionAt(line, column), string.Empty, message));
+        Findings.Add(FindingSeverity.Error, line, column, string.Empty, message);
     }
 
     /// <summary>Reads one document: an object, a list of objects, or nothing.</summary>
@@ -120,9 +123,11 @@ internal sealed class DocumentReader(string? file)
         else if (_byKey.TryAdd(resource.Key, resource))
         {
             Resources.Add(resource);
+            trees?.Add(resource, node);
         }
         else
         {
+            HasDuplicates = true;
             scope.Report(FindingSeverity.Error, node, $"given twice; the one at {_byKey[resource.Key].Position} counts, remove the other");
         }
     }
@@ -146,14 +151,13 @@ internal sealed class DocumentReader(string? file)
         var name = node["metadata"] is { Kind: NodeKind.Mapping } metadata && metadata["name"] is { IsScalar: true } written
             ? " " + Text.Shorten(written.Text)
             : string.Empty;
-        Findings.Add(new Finding(
+        Findings.Add(
             nearest is null ? FindingSeverity.Note : FindingSeverity.Warning,
-            PositionAt(node.Line, node.Column),
+            node.Line,
+            node.Column,
             Text.Shorten(kind) + name,
-            $"{Text.Shorten(apiVersion ?? "an object")} of this kind is not used here and ignored{(nearest is null ? string.Empty : $"; did you mean {nearest}?")}"));
+            $"{Text.Shorten(apiVersion ?? "an object")} of this kind is not used here and ignored{(nearest is null ? string.Empty : $"; did you mean {nearest}?")}");
     }
-
-    private SourcePosition PositionAt(int line, int column) => file is null ? default : new(file, line, column);
 
     private sealed record KnownKind(string ApiVersion, string Name, Func<ObjectScope, Resource?> Read);
 }

@@ -38,9 +38,8 @@ internal static class InfrastructureReader
         {
             foreach (var item in scope.Items(status["addresses"]))
             {
-                // Cloud providers put names into these types too; what is no address is none of ours.
+                // The list holds names too, and some clusters give a Hostname that is an address; upstream matches every one.
                 if (scope.IsMapping(item)
-                    && scope.String(item["type"]) is "InternalIP" or "ExternalIP"
                     && IpAddress.TryParse(scope.String(item["address"]), out var address)
                     && !addresses.Contains(address))
                 {

@@ -1,4 +1,3 @@
-using Portcullis.Net;
 using Portcullis.Resources;
 
 namespace Portcullis.Policy.Manifests;
@@ -7,9 +6,12 @@ namespace Portcullis.Policy.Manifests;
 internal sealed class LintWorld
 {
     private readonly Dictionary<string, List<Workload>> _workloads = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Dictionary<string, List<Workload>>> _byLabel = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<Workload>> _byPortName = new(StringComparer.Ordinal);
     private readonly Dictionary<string, LabelSet> _namespaces = new(StringComparer.Ordinal);
     private readonly List<Node> _nodes = [];
-    private readonly Dictionary<(string?, LabelSelector?, LabelSelector?), IReadOnlyCollection<Workload>> _selected = [];
+    private readonly List<Workload> _all = [];
+    private int _hints;
 
     public LintWorld(IReadOnlyCollection<Resource> resources)
     {
@@ -20,7 +22,7 @@ internal sealed class LintWorld
             // No selector matches a pod that uses its node's network.
             if (!workload.HostNetwork)
             {
-                _workloads[workload.Namespace].Add(workload);
+                Add(workload);
             }
         }
 
@@ -38,14 +40,15 @@ internal sealed class LintWorld
         }
 
         _nodes.AddRange(resources.OfType<Node>());
-        Workloads = [.. _workloads.Values.SelectMany(list => list)];
+        Everything = new LintSelection(this, null, null, null);
     }
 
-    public IReadOnlyCollection<Workload> Workloads { get; }
+    /// <summary>Every workload a selector can match.</summary>
+    public LintSelection Everything { get; }
 
     public IEnumerable<string> Namespaces => _workloads.Keys;
 
-    public bool HasWorkloads => Workloads.Count > 0;
+    public bool HasWorkloads => _all.Count > 0;
 
     public bool HasNamespaces => _namespaces.Count > 0;
 
@@ -54,64 +57,69 @@ internal sealed class LintWorld
     /// <summary>Whether anything is in the namespace; <c>default</c> is in every cluster.</summary>
     public bool NamespaceExists(string name) => name == "default" || _workloads.ContainsKey(name);
 
-    public IReadOnlyCollection<Workload> Select(string space, LabelSelector pods) => Select(space, null, pods);
+    public LintSelection Select(string space, LabelSelector pods) => new(this, space, null, pods);
 
-    public IReadOnlyCollection<Workload> Select(string space, NetworkPolicyPeer peer) =>
-        Select(peer.NamespaceSelector is null ? space : null, peer.NamespaceSelector, peer.PodSelector);
+    public LintSelection Select(string space, NetworkPolicyPeer peer) =>
+        new(this, peer.NamespaceSelector is null ? space : null, peer.NamespaceSelector, peer.PodSelector);
 
-    public IReadOnlyCollection<Workload> Select(ClusterPolicySubject subject) => Select(null, subject.NamespaceSelector, subject.PodSelector);
+    public LintSelection Select(ClusterPolicySubject subject) => new(this, null, subject.NamespaceSelector, subject.PodSelector);
 
     public bool SelectsNode(LabelSelector selector) => _nodes.Exists(node => Matches(selector, node.Labels));
 
-    public static bool Serves(IEnumerable<Workload> pods, string name, IpProtocol? protocol) =>
-        pods.Any(pod => pod.Ports.Any(port => port.Name == name && (protocol is null || port.Protocol == protocol)));
+    public bool SelectsNamespace(LabelSelector selector, string name) => Matches(selector, _namespaces[name]);
 
-    public static string ServedHint(IEnumerable<Workload> pods, string name) =>
-        Spelling.Hint(name, pods.SelectMany(pod => pod.Ports).Select(port => port.Name).Where(port => port != name).Distinct().Take(1000));
+    /// <summary>Workloads among which are all that the selector matches in the namespace; null: in any.</summary>
+    public IEnumerable<Workload> Candidates(string? space, LabelSelector? pods)
+    {
+        IReadOnlyList<Workload> fewest = space is null ? _all : _workloads.GetValueOrDefault(space, []);
+        foreach (var requirement in pods?.Requirements ?? [])
+        {
+            if (requirement is { Operator: LabelOperator.In, Values.Count: 1 })
+            {
+                var found = WithLabel(requirement.Key, requirement.Values[0]);
+                fewest = found.Count < fewest.Count ? found : fewest;
+            }
+            else if (requirement.Operator is LabelOperator.In or LabelOperator.Exists && !_byLabel.ContainsKey(requirement.Key))
+            {
+                return [];
+            }
+        }
+
+        return fewest;
+    }
+
+    /// <summary>Every workload that has a port of this name.</summary>
+    public IReadOnlyList<Workload> Serving(string name) => _byPortName.GetValueOrDefault(name, []);
+
+    /// <summary>The nearest other name of a port.</summary>
+    public string ServedHint(IEnumerable<LintSelection> pods, string name) =>
+        Hint(name, () => pods.SelectMany(selection => selection.PortNames).Where(port => port != name));
+
+    /// <summary>The nearest namespace that is there.</summary>
+    public string NamespaceHint(string name) => Hint(name, () => Namespaces);
 
     /// <summary>Which label of a selector no pod has, and the nearest one there is; nothing when each is there.</summary>
     public string LabelHint(LabelSelector? selector)
     {
         foreach (var (key, label, values) in selector?.Requirements ?? [])
         {
-            var there = Workloads.SelectMany(pod => pod.Labels).Where(pair => pair.Key == key).Select(pair => pair.Value).ToHashSet();
-            if (there.Count == 0 && label is LabelOperator.In or LabelOperator.Exists)
+            if (!_byLabel.TryGetValue(key, out var there))
             {
-                var keys = Workloads.SelectMany(pod => pod.Labels).Select(pair => pair.Key).Distinct().Take(1000);
-                return $"; no pod has a label {key}{Spelling.Hint(key, keys)}";
+                if (label is LabelOperator.In or LabelOperator.Exists)
+                {
+                    return $"; no pod has a label {key}{Hint(key, () => _byLabel.Keys)}";
+                }
             }
-
-            if (label == LabelOperator.In && !values.Any(there.Contains))
+            else if (label == LabelOperator.In && !values.Any(there.ContainsKey))
             {
-                return $"; no pod has {key}={string.Join('|', values)}{Spelling.Hint(values[0], there.Take(1000))}";
+                return $"; no pod has {key}={string.Join('|', values)}{Hint(values[0], () => there.Keys)}";
             }
         }
 
         return string.Empty;
     }
 
-    private IReadOnlyCollection<Workload> Select(string? space, LabelSelector? namespaces, LabelSelector? pods)
-    {
-        var key = (space, namespaces, pods);
-        if (!_selected.TryGetValue(key, out var selected))
-        {
-            var spaces = space is null ? _workloads.Keys.Where(name => Matches(namespaces!, _namespaces[name])) : [space];
-            selected = [.. spaces
-                .SelectMany(name => _workloads.GetValueOrDefault(name) ?? [])
-                .Where(workload => pods is null || Matches(pods, workload.Labels))];
-            _selected.Add(key, selected);
-        }
-
-        return selected;
-    }
-
-    private void Mention(string space)
-    {
-        _workloads.TryAdd(space, []);
-        _namespaces.TryAdd(space, LabelSet.Of((Namespace.NameLabel, space)));
-    }
-
-    private static bool Matches(LabelSelector selector, LabelSet labels) => selector.Requirements.All(requirement =>
+    public static bool Matches(LabelSelector selector, LabelSet labels) => selector.Requirements.All(requirement =>
     {
         var present = labels.TryGetValue(requirement.Key, out var value);
         return requirement.Operator switch
@@ -122,4 +130,42 @@ internal sealed class LintWorld
             _ => !present,
         };
     });
+
+    private List<Workload> WithLabel(string key, string value) =>
+        _byLabel.TryGetValue(key, out var values) ? values.GetValueOrDefault(value, []) : [];
+
+    private string Hint(string word, Func<IEnumerable<string>> candidates) =>
+        ++_hints <= ManifestLimits.HintsPerSet ? Spelling.Hint(word, candidates().Take(ManifestLimits.HintCandidates)) : string.Empty;
+
+    private void Add(Workload workload)
+    {
+        _all.Add(workload);
+        _workloads[workload.Namespace].Add(workload);
+        foreach (var (key, value) in workload.Labels)
+        {
+            Listed(Listed(_byLabel, key), value).Add(workload);
+        }
+
+        foreach (var name in workload.Ports.Select(port => port.Name).Distinct())
+        {
+            Listed(_byPortName, name).Add(workload);
+        }
+    }
+
+    private static T Listed<T>(Dictionary<string, T> table, string key)
+        where T : new()
+    {
+        if (!table.TryGetValue(key, out var entry))
+        {
+            table.Add(key, entry = new T());
+        }
+
+        return entry;
+    }
+
+    private void Mention(string space)
+    {
+        _workloads.TryAdd(space, []);
+        _namespaces.TryAdd(space, LabelSet.Of((Namespace.NameLabel, space)));
+    }
 }

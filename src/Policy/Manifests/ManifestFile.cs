@@ -10,4 +10,6 @@ namespace Portcullis.Policy.Manifests;
 /// Whether every object of a known kind could be read at least in its closed form. Where not, the file may hold more than
 /// <paramref name="Resources"/>: who has an earlier version of it should remove nothing.
 /// </param>
-public sealed record ManifestFile(ImmutableArray<Resource> Resources, ImmutableArray<Finding> Findings, bool Complete);
+/// <param name="HasDuplicates">Whether an object is given twice.</param>
+public sealed record ManifestFile(
+    ImmutableArray<Resource> Resources, ImmutableArray<Finding> Findings, bool Complete, bool HasDuplicates = false);

@@ -14,4 +14,12 @@ internal static class ManifestLimits
     public const int AliasedNodes = 100_000;
 
     public const int FindingsPerObject = 100;
+
+    public const int FindingsPerFile = 10_000;
+
+    /// <summary>How often <see cref="PolicyLint"/> looks for what was probably meant; findings without that follow.</summary>
+    public const int HintsPerSet = 1000;
+
+    /// <summary>Among how many words it looks.</summary>
+    public const int HintCandidates = 1000;
 }

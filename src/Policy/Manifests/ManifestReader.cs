@@ -20,7 +20,13 @@ public static class ManifestReader
     public static ManifestFile Read(ReadOnlySpan<byte> content, string file)
     {
         ArgumentNullException.ThrowIfNull(file);
-        var documents = new DocumentReader(file);
+        return Read(content, file, null);
+    }
+
+    /// <summary>As <see cref="Read(ReadOnlySpan{byte}, string)"/>; keeps what the policies were read from.</summary>
+    internal static ManifestFile Read(ReadOnlySpan<byte> content, string file, PolicyTrees? trees)
+    {
+        var documents = new DocumentReader(file, trees);
         if (content.Length > MaxFileBytes)
         {
             documents.ReportUnreadable(1, 1, $"the file has more than {MaxFileBytes / (1024 * 1024)} MiB; split it");
@@ -35,7 +41,7 @@ public static class ManifestReader
             }
         }
 
-        return new ManifestFile([.. documents.Resources], [.. documents.Findings], documents.Complete);
+        return new ManifestFile([.. documents.Resources], [.. documents.Findings.Findings], documents.Complete, documents.HasDuplicates);
     }
 
     /// <summary>Reads one object of an API server. What it reads as, and what is wrong with it, is the same as in a file; it has no positions.</summary>
@@ -44,7 +50,7 @@ public static class ManifestReader
     /// <param name="kind">Its kind.</param>
     public static ManifestFile ReadObject(ReadOnlySpan<byte> json, string apiVersion, string kind)
     {
-        var documents = new DocumentReader(null);
+        var documents = new DocumentReader(null, trees: null);
         try
         {
             var nodes = new List<ManifestNode>();

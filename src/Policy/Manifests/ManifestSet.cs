@@ -16,22 +16,27 @@ public sealed record ManifestSet(ImmutableArray<Resource> Resources, ImmutableAr
     {
         var findings = new List<Finding>();
         var resources = new List<Resource>();
+        var trees = new PolicyTrees();
+        var hasDuplicates = false;
         foreach (var file in ManifestPaths.Expand(paths, findings))
         {
-            var read = ReadFile(file, file);
+            var read = ReadFile(file, file, trees);
             resources.AddRange(read.Resources);
             findings.AddRange(read.Findings);
+            hasDuplicates |= read.HasDuplicates;
         }
 
-        findings.AddRange(PolicyLint.Check(resources));
+        findings.AddRange(PolicyLint.Check(resources, trees.Find));
         ImmutableArray<Resource> distinct = [.. resources.DistinctBy(resource => resource.Key)];
-        return new ManifestSet(distinct, [.. findings], HasDuplicates: distinct.Length < resources.Count);
+        return new ManifestSet(distinct, [.. findings], hasDuplicates || distinct.Length < resources.Count);
     }
 
     /// <summary>Reads one file; when it cannot be opened, that is its only finding.</summary>
     /// <param name="path">Where it is.</param>
     /// <param name="file">The path as it shall stand in positions.</param>
-    public static ManifestFile ReadFile(string path, string file)
+    public static ManifestFile ReadFile(string path, string file) => ReadFile(path, file, null);
+
+    private static ManifestFile ReadFile(string path, string file, PolicyTrees? trees)
     {
         // Opening a pipe waits for a writer, and a device may never end.
         if (LibC.IsSpecialFile(path))
@@ -46,7 +51,7 @@ public sealed record ManifestSet(ImmutableArray<Resource> Resources, ImmutableAr
             var length = (int)Math.Min(stream.Length, ManifestReader.MaxFileBytes + 1);
             var content = new byte[length];
             var read = stream.ReadAtLeast(content, length, throwOnEndOfStream: false);
-            return ManifestReader.Read(content.AsSpan(0, read), file);
+            return ManifestReader.Read(content.AsSpan(0, read), file, trees);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or NotSupportedException)
         {

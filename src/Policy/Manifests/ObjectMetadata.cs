@@ -65,7 +65,7 @@ internal sealed record ObjectMetadata(
     /// <summary>Whether the mode annotation asks for audit; any other value is reported and changes nothing.</summary>
     public bool ReadAudit(ObjectScope scope)
     {
-        if (Annotations?[NetworkPolicy.ModeAnnotation] is not { } node)
+        if (Annotations?.Members.FirstOrDefault(member => member.Key == NetworkPolicy.ModeAnnotation).Value is not { } node)
         {
             return false;
         }

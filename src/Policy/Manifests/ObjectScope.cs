@@ -4,7 +4,7 @@ using Portcullis.Resources;
 namespace Portcullis.Policy.Manifests;
 
 /// <summary>One object of a file while it is read: its tree, what it is called and what is wrong with it.</summary>
-internal sealed class ObjectScope(string? file, ManifestNode root, string kind, List<Finding> findings)
+internal sealed class ObjectScope(string? file, ManifestNode root, string kind, FindingLog findings)
 {
     private int _findings;
 
@@ -231,12 +231,12 @@ internal sealed class ObjectScope(string? file, ManifestNode root, string kind, 
         _findings++;
         if (_findings <= ManifestLimits.FindingsPerObject)
         {
-            findings.Add(new Finding(severity, PositionAt(line, column), Name, message));
+            findings.Add(severity, line, column, Name, message);
         }
         else if (_findings == ManifestLimits.FindingsPerObject + 1)
         {
-            findings.Add(new Finding(
-                FindingSeverity.Error, PositionOf(Root), Name, $"more than {ManifestLimits.FindingsPerObject} findings; the rest is not listed"));
+            findings.Add(
+                FindingSeverity.Error, Root.Line, Root.Column, Name, $"more than {ManifestLimits.FindingsPerObject} findings; the rest is not listed");
         }
     }
 

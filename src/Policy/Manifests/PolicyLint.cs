@@ -11,20 +11,25 @@ public sealed class PolicyLint
 {
     private readonly List<Finding> _findings = [];
     private readonly LintWorld _world;
+    private readonly Func<Resource, string, SourcePosition> _locate;
 
-    private PolicyLint(LintWorld world) => _world = world;
+    private PolicyLint(LintWorld world, Func<Resource, string, SourcePosition> locate) => (_world, _locate) = (world, locate);
 
     /// <summary>Checks the resources; the findings are in their order.</summary>
-    public static IReadOnlyList<Finding> Check(IReadOnlyCollection<Resource> resources)
+    /// <param name="resources">The resources.</param>
+    /// <param name="locate">Where a field of a resource stands, by its path; the default value where that is not known.</param>
+    public static IReadOnlyList<Finding> Check(
+        IReadOnlyCollection<Resource> resources, Func<Resource, string, SourcePosition> locate)
     {
         ArgumentNullException.ThrowIfNull(resources);
-        var lint = new PolicyLint(new LintWorld(resources));
+        ArgumentNullException.ThrowIfNull(locate);
+        var lint = new PolicyLint(new LintWorld(resources), locate);
         var first = new Dictionary<ResourceKey, Resource>();
         foreach (var resource in resources)
         {
             if (!first.TryAdd(resource.Key, resource))
             {
-                lint.Add(FindingSeverity.Error, resource, default, $"given twice; the one at {first[resource.Key].Position} counts, remove the other");
+                lint.Add(FindingSeverity.Error, resource, string.Empty, $"given twice; the one at {first[resource.Key].Position} counts, remove the other");
             }
         }
 
@@ -57,8 +62,8 @@ public sealed class PolicyLint
             Add(
                 FindingSeverity.Warning,
                 policy,
-                default,
-                $"metadata.namespace: no other object is in namespace {policy.Namespace}{Spelling.Hint(policy.Namespace, _world.Namespaces)}");
+                "metadata.namespace",
+                $"no other object is in namespace {policy.Namespace}{_world.NamespaceHint(policy.Namespace)}");
             return;
         }
 
@@ -68,15 +73,15 @@ public sealed class PolicyLint
         }
 
         var subjects = _world.Select(policy.Namespace, policy.PodSelector);
-        if (subjects.Count == 0)
+        if (subjects.IsEmpty)
         {
-            Add(FindingSeverity.Warning, policy, default, $"spec.podSelector: selects no pod{_world.LabelHint(policy.PodSelector)}");
+            Add(FindingSeverity.Warning, policy, "spec.podSelector", $"selects no pod{_world.LabelHint(policy.PodSelector)}");
         }
 
         for (var i = 0; i < policy.Ingress.Count; i++)
         {
             CheckPeers(policy, policy.Ingress[i], $"spec.ingress[{i}]", "from");
-            CheckNamedPorts(policy, policy.Ingress[i], $"spec.ingress[{i}]", subjects.Count == 0 ? null : subjects, "the selected pods");
+            CheckNamedPorts(policy, policy.Ingress[i], $"spec.ingress[{i}]", [subjects], "the selected pods");
         }
 
         for (var i = 0; i < policy.Egress.Count; i++)
@@ -90,38 +95,42 @@ public sealed class PolicyLint
     {
         for (var i = 0; i < rule.Peers.Count; i++)
         {
-            if (rule.Peers[i].IpBlock is null && _world.Select(policy.Namespace, rule.Peers[i]).Count == 0)
+            if (rule.Peers[i].IpBlock is null && _world.Select(policy.Namespace, rule.Peers[i]).IsEmpty)
             {
-                Add(FindingSeverity.Warning, policy, rule.Position, $"{path}.{field}[{i}]: selects no pod{_world.LabelHint(rule.Peers[i].PodSelector)}");
+                Add(FindingSeverity.Warning, policy, $"{path}.{field}[{i}]", $"selects no pod{_world.LabelHint(rule.Peers[i].PodSelector)}");
             }
         }
     }
 
-    /// <summary>The pods an egress rule reaches; null when that cannot be told from selectors.</summary>
-    private IReadOnlyCollection<Workload>? Destinations(NetworkPolicy policy, NetworkPolicyRule rule)
-    {
-        if (rule.Peers.IsEmpty || rule.Peers.Any(peer => peer.IpBlock is not null))
-        {
-            return _world.Workloads;
-        }
-
-        var pods = rule.Peers.SelectMany(peer => _world.Select(policy.Namespace, peer)).ToList();
-        return pods.Count == 0 ? null : pods;
-    }
+    /// <summary>The pods an egress rule reaches, as far as that can be told from selectors.</summary>
+    private IReadOnlyList<LintSelection> Destinations(NetworkPolicy policy, NetworkPolicyRule rule) =>
+        rule.Peers.IsEmpty || rule.Peers.Any(peer => peer.IpBlock is not null)
+            ? [_world.Everything]
+            : [.. rule.Peers.Select(peer => _world.Select(policy.Namespace, peer))];
 
     private void CheckNamedPorts(
-        NetworkPolicy policy, NetworkPolicyRule rule, string path, IReadOnlyCollection<Workload>? pods, string whose)
+        NetworkPolicy policy, NetworkPolicyRule rule, string path, IReadOnlyList<LintSelection> pods, string whose)
     {
+        if (!rule.Ports.Any(port => port.Port?.Name is not null))
+        {
+            return;
+        }
+
+        if (pods.All(selection => selection.IsEmpty))
+        {
+            (pods, whose) = ([_world.Everything], "the pods there are");
+        }
+
         for (var i = 0; i < rule.Ports.Count; i++)
         {
             var port = rule.Ports[i];
-            if (pods is not null && port.Port?.Name is { } name && !LintWorld.Serves(pods, name, port.Protocol))
+            if (port.Port?.Name is { } name && !pods.Any(selection => selection.Serves(name, port.Protocol)))
             {
                 Add(
                     FindingSeverity.Warning,
                     policy,
-                    rule.Position,
-                    $"{path}.ports[{i}].port: none of {whose} serves {name}/{port.Protocol.ToString().ToUpperInvariant()}{LintWorld.ServedHint(pods, name)}");
+                    $"{path}.ports[{i}].port",
+                    $"none of {whose} serves {name}/{port.Protocol.ToString().ToUpperInvariant()}{_world.ServedHint(pods, name)}");
             }
         }
     }
@@ -129,9 +138,9 @@ public sealed class PolicyLint
     private void CheckClusterPolicy(ClusterNetworkPolicy policy)
     {
         var subjects = _world.Select(policy.Subject);
-        if (subjects.Count == 0)
+        if (subjects.IsEmpty)
         {
-            Add(FindingSeverity.Warning, policy, default, $"spec.subject: selects no pod{_world.LabelHint(policy.Subject.PodSelector)}");
+            Add(FindingSeverity.Warning, policy, "spec.subject", $"selects no pod{_world.LabelHint(policy.Subject.PodSelector)}");
         }
 
         for (var i = 0; i < policy.Ingress.Count; i++)
@@ -146,7 +155,7 @@ public sealed class PolicyLint
     }
 
     private void CheckClusterRule(
-        ClusterNetworkPolicy policy, ClusterPolicyRule rule, string path, string field, IReadOnlyCollection<Workload>? subjects)
+        ClusterNetworkPolicy policy, ClusterPolicyRule rule, string path, string field, LintSelection? subjects)
     {
         if (rule.Defect is not null)
         {
@@ -155,26 +164,28 @@ public sealed class PolicyLint
 
         for (var i = 0; i < rule.Peers.Count; i++)
         {
-            if (rule.Peers[i].Pods is { } pods && _world.Select(pods).Count == 0)
+            if (rule.Peers[i].Pods is { } pods && _world.Select(pods).IsEmpty)
             {
-                Add(FindingSeverity.Warning, policy, rule.Position, $"{path}.{field}[{i}]: selects no pod{_world.LabelHint(pods.PodSelector)}");
+                Add(FindingSeverity.Warning, policy, $"{path}.{field}[{i}]", $"selects no pod{_world.LabelHint(pods.PodSelector)}");
             }
             else if (rule.Peers[i].Nodes is { } nodes && _world.HasNodes && !_world.SelectsNode(nodes))
             {
-                Add(FindingSeverity.Warning, policy, rule.Position, $"{path}.{field}[{i}].nodes: selects no node");
+                Add(FindingSeverity.Warning, policy, $"{path}.{field}[{i}].nodes", "selects no node");
             }
         }
 
-        var destinations = subjects ?? rule.Peers.SelectMany(peer => peer.Pods is { } pods ? _world.Select(pods) : []).ToList();
-        foreach (var port in rule.Ports ?? [])
+        var peers = rule.Peers.Select(peer => peer.Pods).OfType<ClusterPolicySubject>();
+        IReadOnlyList<LintSelection> destinations = subjects is not null ? [subjects] : [.. peers.Select(_world.Select)];
+        destinations = destinations.All(selection => selection.IsEmpty) ? [_world.Everything] : destinations;
+        foreach (var (i, port) in (rule.Ports ?? []).Index())
         {
-            if (destinations.Count > 0 && port.NamedPort is { } name && !LintWorld.Serves(destinations, name, null))
+            if (port.NamedPort is { } name && !destinations.Any(selection => selection.Serves(name, null)))
             {
                 Add(
                     FindingSeverity.Warning,
                     policy,
-                    rule.Position,
-                    $"{path}.protocols: no destination serves the port name {name}{LintWorld.ServedHint(destinations, name)}");
+                    $"{path}.protocols[{i}].destinationNamedPort",
+                    $"no destination serves the port name {name}{_world.ServedHint(destinations, name)}");
             }
         }
     }
@@ -189,8 +200,8 @@ public sealed class PolicyLint
                 Add(
                     FindingSeverity.Warning,
                     policy,
-                    default,
-                    $"spec.priority: {policy.Priority} is also that of {before.Name}, which comes first by its name; give each its own");
+                    "spec.priority",
+                    $"{policy.Priority} is also that of {before.Name}, which comes first by its name; give each its own");
             }
         }
     }
@@ -207,16 +218,18 @@ public sealed class PolicyLint
                     Add(
                         FindingSeverity.Warning,
                         workload,
-                        default,
+                        string.Empty,
                         $"{address} is also an address of {owners[address].Key.NamespacedName}; the younger one owns it");
                 }
             }
         }
     }
 
-    private void Add(FindingSeverity severity, Resource resource, SourcePosition position, string message)
+    private void Add(FindingSeverity severity, Resource resource, string field, string message)
     {
         var name = resource is Workload { Key.NamespacedName: var pod } ? $"Pod {pod}" : resource.Key.ToString();
-        _findings.Add(new Finding(severity, position == default ? resource.Position : position, name, message));
+        var position = field.Length == 0 ? default : _locate(resource, field);
+        _findings.Add(new Finding(
+            severity, position == default ? resource.Position : position, name, field.Length == 0 ? message : $"{field}: {message}"));
     }
 }

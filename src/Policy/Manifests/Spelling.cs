@@ -12,8 +12,10 @@ internal static class Spelling
         }
 
         var limit = Math.Clamp(word.Length / 3, 1, 3);
+        var lower = word.ToLowerInvariant();
         var best = candidates
-            .Select(candidate => (candidate, distance: Distance(word.ToLowerInvariant(), candidate.ToLowerInvariant())))
+            .Where(candidate => Math.Abs(candidate.Length - word.Length) <= limit)
+            .Select(candidate => (candidate, distance: Distance(lower, candidate.ToLowerInvariant())))
             .Where(pair => pair.distance <= limit)
             .OrderBy(pair => pair.distance)
             .FirstOrDefault();

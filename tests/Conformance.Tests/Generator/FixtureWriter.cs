@@ -1,3 +1,5 @@
+using Portcullis.TestSupport.Fixtures;
+
 namespace Portcullis.Conformance.Generator;
 
 /// <summary>Turns cases into the files of fixture folders.</summary>

@@ -144,6 +144,17 @@ internal sealed class Machine : IDisposable
     public static bool Receives(Socket socket, int milliseconds = 3000) =>
         socket.Poll(TimeSpan.FromMilliseconds(milliseconds), SelectMode.SelectRead) && socket.Receive(new byte[16]) > 0;
 
+    /// <summary>The ids of our programs on a device, attached in whatever way.</summary>
+    public uint[] ProgramsOn(string device, NetNamespace? where = null) => (where ?? Host).Run(() =>
+    {
+        var index = Native.Interfaces.List().Single(pair => pair.Value == device).Key;
+        Native.TcHook[] hooks = [Native.TcHook.Ingress, Native.TcHook.Egress];
+        return hooks
+            .SelectMany(hook => Native.TcFilters.List(index, hook).Select(filter => filter.ProgramId).Concat(Native.TcxLinks.Programs(index, hook)))
+            .Where(id => id != 0 && Native.BpfProgram.NameOf(id)!.StartsWith("portcullis_tc", StringComparison.Ordinal))
+            .ToArray();
+    });
+
     public void Dispose()
     {
         _sockets.ForEach(socket => socket.Dispose());
@@ -159,10 +170,27 @@ internal sealed class Machine : IDisposable
         return socket;
     }
 
+    /// <summary>Takes pod b's interface away and gives it another of the same name, index and addresses.</summary>
+    public void ReplaceInterfaceOfB()
+    {
+        var index = Endpoint(B).Link!.Value.Index;
+        Host.Ip("link del pb0");
+        PlugB(index);
+    }
+
+    /// <summary>Gives pod b an interface again, of this index.</summary>
+    public void PlugB(int index) => Plug(PodB, "b", 2, $"index {index}");
+
     private NetNamespace AddPod(string name, int number)
     {
         var pod = new NetNamespace();
-        Host.Ip($"link add p{name}0 type veth peer name eth0 netns {pod.Id}");
+        Plug(pod, name, number);
+        return pod;
+    }
+
+    private void Plug(NetNamespace pod, string name, int number, string options = "")
+    {
+        Host.Ip($"link add p{name}0 {options} type veth peer name eth0 netns {pod.Id}");
         Host.Ip($"addr add 169.254.1.1/32 dev p{name}0");
         Host.Ip($"addr add fe80::1/64 dev p{name}0 nodad");
         Host.Ip($"link set p{name}0 up");
@@ -173,6 +201,5 @@ internal sealed class Machine : IDisposable
         pod.Ip("-6 route add default via fe80::1 dev eth0");
         Host.Ip($"route add 10.77.0.{number}/32 dev p{name}0");
         Host.Ip($"-6 route add fd77::{number}/128 dev p{name}0");
-        return pod;
     }
 }

@@ -67,6 +67,19 @@ internal sealed partial class NetNamespace : IDisposable
     /// <summary>Runs <c>tc</c> with these arguments and returns what it printed.</summary>
     public string Tc(string arguments) => Command("tc", arguments);
 
+    /// <summary>Runs <c>mount</c> with these arguments.</summary>
+    public void Mount(string arguments) => Command("mount", arguments);
+
+    /// <summary>Has the kernel follow the flows that are forwarded here.</summary>
+    public void TrackConnections()
+    {
+        Command("iptables", "-A FORWARD -m conntrack --ctstate INVALID");
+        Command("ip6tables", "-A FORWARD -m conntrack --ctstate INVALID");
+    }
+
+    /// <summary>Translates the destination of forwarded TCP connections.</summary>
+    public void Translate(string from, string to) => Command("iptables", $"-t nat -A PREROUTING -d {from} -p tcp -j DNAT --to-destination {to}");
+
     /// <summary>Sends a frame as it is.</summary>
     public unsafe void SendFrame(string device, byte[] frame) => Run(() =>
     {

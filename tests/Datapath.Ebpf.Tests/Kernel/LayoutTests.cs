@@ -18,7 +18,9 @@ public sealed class LayoutTests
         { typeof(PcEndpoint), "pc_endpoint" },
         { typeof(PcOwnAddressKey), "pc_own_address_key" },
         { typeof(PcConfig), "pc_config" },
+        { typeof(PcPermit), "pc_permit" },
         { typeof(PcCounter), "pc_counter" },
+        { typeof(PcRuleCounter), "pc_rule_counter" },
         { typeof(PcEvent), "pc_event" },
     };
 

@@ -120,6 +120,40 @@ public sealed class HostileTests(Judge judge) : PacketTests(judge), IClassFixtur
         Assert.Equal(PcReason.Truncated, In(Peer(IpFamily.IPv6), Pod(IpFamily.IPv6), 60, [6, 200, 0, 0, 0, 0, 0, 0, .. Tcp(40000, 80, Syn)]));
     }
 
+    [Theory, MemberData(nameof(Families))]
+    public void SecurityHeaders_HideThePort_AndNeedARuleWithoutPorts(IpFamily family)
+    {
+        // An authentication header is not walked: what it covers may be anything.
+        foreach (var (protocol, payload) in new[] { ((byte)50, new byte[24]), ((byte)51, [6, 1, .. new byte[10], .. Tcp(40000, 80, Syn)]) })
+        {
+            Judge.Endpoint(AllowPeers(Direction.Ingress, Tcp80), null, Own);
+            Assert.Equal(PcReason.Isolated, In(Peer(family), Pod(family), protocol, payload));
+            Judge.Endpoint(AllowPeers(Direction.Ingress), null, Own);
+            Assert.Equal(PcReason.Allowed, In(Peer(family), Pod(family), protocol, payload));
+        }
+    }
+
+    [Fact]
+    public void Ip6Jumbogram_AsNoNetworkDeviceMadeIt_IsDropped()
+    {
+        Judge.Endpoint(AllowAll(Direction.Ingress), null, Own);
+        byte[] chain = [6, 0, 0xc2, 4, 0, 1, 0, 0, .. Tcp(40000, 80, Syn)];
+        var frame = Ip(Peer(IpFamily.IPv6), Pod(IpFamily.IPv6), 0, chain);
+        (frame[18], frame[19]) = (0, 0);
+
+        Assert.Equal(PcReason.Truncated, Judge.Send(Direction.Ingress, frame));
+    }
+
+    [Fact]
+    public void Ip4Length_LongerThanTheFrame_IsDropped()
+    {
+        Judge.Endpoint(AllowAll(Direction.Ingress), null, Own);
+        var frame = Ip(Peer(IpFamily.IPv4), Pod(IpFamily.IPv4), 6, Tcp(40000, 80, Syn));
+        frame[17]++;
+
+        Assert.Equal(PcReason.Truncated, Judge.Send(Direction.Ingress, frame));
+    }
+
     [Fact]
     public void Unpoliced_UnparsableFrames_Pass()
     {

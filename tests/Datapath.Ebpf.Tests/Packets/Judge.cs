@@ -19,6 +19,7 @@ public sealed unsafe class Judge : IDisposable
     private readonly RuleLowering _lowering;
     private readonly Dictionary<(Direction, string), RuleSetId> _ruleSets = [];
     private InterfacePlan? _plan;
+    private readonly Queue<RuleSetId> _anew = [];
     private int _nextId = 1;
     private ulong _seed = 1;
 
@@ -30,24 +31,35 @@ public sealed unsafe class Judge : IDisposable
     internal RuleSetId Allow(Direction direction, string peers, params PortRange[] ports)
     {
         var key = (direction, $"{peers} {string.Join(' ', ports)}");
-        if (_ruleSets.TryGetValue(key, out var known))
-        {
-            return known;
-        }
+        return _ruleSets.TryGetValue(key, out var known) ? known : _ruleSets[key] = Add(direction, peers, ports);
+    }
 
+    /// <summary>A rule set that denies nothing, and in audit mode everything but from peers.</summary>
+    internal RuleSetId Audit(Direction direction, string peers)
+    {
         var id = _nextId++;
-        var isolation = new RuleReference(RuleOrigin.NetworkPolicy, new NamespacedName("test", $"policy{id}"), null);
+        var isolation = new RuleReference(RuleOrigin.NetworkPolicy, new NamespacedName("test", $"audit{id}"), null);
         var prefixes = peers.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Prefix).ToImmutableArray();
-        var rule = new Rule(RuleAction.Accept, new EquatableArray<PeerSetId>([new PeerSetId(id)]), ports.Length == 0 ? null : new EquatableArray<PortRange>([.. ports]), isolation with { Rule = 0 });
-        var tier = new RuleTier(RuleTierKind.NetworkPolicy, prefixes.IsEmpty ? [] : [rule], isolation);
-        _lowering.Apply(new ChangeSet
+        var rule = new Rule(RuleAction.Accept, new EquatableArray<PeerSetId>([new PeerSetId(id)]), null, isolation with { Rule = 0 });
+        return Add(id, direction, prefixes, [], new EquatableArray<RuleTier>([new RuleTier(RuleTierKind.NetworkPolicy, [rule], isolation)]));
+    }
+
+    /// <summary>The same as a rule set of its own, with a peer set of its own.</summary>
+    internal RuleSetId AllowAnew(Direction direction, string peers, params PortRange[] ports)
+    {
+        _anew.Enqueue(Add(direction, peers, ports));
+        return _anew.Last();
+    }
+
+    /// <summary>Takes out all but the latest of <see cref="AllowAnew"/>, to which the endpoint must not point.</summary>
+    internal void RemoveOldest(int keep)
+    {
+        while (_anew.Count > keep)
         {
-            Revision = id,
-            PeerSets = [new PeerSetDelta(new PeerSetId(id), peers, prefixes, [])],
-            RuleSets = [new RuleSet(new RuleSetId(id), direction, [tier])],
-        });
-        _lowering.Complete();
-        return _ruleSets[key] = new RuleSetId(id);
+            var id = _anew.Dequeue();
+            _lowering.Apply(new ChangeSet { Revision = _nextId, RemovedRuleSets = [id], RemovedPeerSets = [new PeerSetId(id.Value)] });
+            _lowering.Complete();
+        }
     }
 
     /// <summary>Makes the endpoint anew; what was permitted before is forgotten.</summary>
@@ -64,8 +76,8 @@ public sealed unsafe class Judge : IDisposable
     {
         var endpoint = new Endpoint(
             new NamespacedName("test", "pod"), "lo", side, [.. addresses.Split(' ').Select(IpAddress.Parse)], ingress, egress, new Link("lo", Ifindex));
-        var plan = InterfacePlan.For(endpoint, allowSpoofing, _lowering.RowOf)
-            ?? new InterfacePlan(Ifindex, "lo", endpoint.Workload, 0, PcEndpointFlags.Present, endpoint.Addresses);
+        var plan = InterfacePlan.For(endpoint, allowSpoofing, _lowering.RowReferenceOf)
+            ?? new InterfacePlan(new Link("lo", Ifindex), endpoint.Workload, 0, PcEndpointFlags.Present, endpoint.Addresses);
         Set(plan);
     }
 
@@ -97,6 +109,10 @@ public sealed unsafe class Judge : IDisposable
 
         return reason;
     }
+
+    /// <summary>Whether a frame passes. From any thread.</summary>
+    internal bool Passes(Direction direction, byte[] frame) =>
+        BpfProgram.Run(direction == Direction.Egress ? _generation.IngressProgram : _generation.EgressProgram, frame).Result != 2;
 
     /// <summary>Only runs the program, for many packets.</summary>
     internal void SendUncounted(Direction direction, byte[] frame) =>
@@ -135,6 +151,28 @@ public sealed unsafe class Judge : IDisposable
 
     private static IpPrefix Prefix(string text) =>
         text.Contains('/', StringComparison.Ordinal) ? IpPrefix.Parse(text) : new IpPrefix(IpAddress.Parse(text), IpAddress.Parse(text).Width);
+
+    private RuleSetId Add(Direction direction, string peers, PortRange[] ports)
+    {
+        var id = _nextId++;
+        var isolation = new RuleReference(RuleOrigin.NetworkPolicy, new NamespacedName("test", $"policy{id}"), null);
+        var prefixes = peers.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Prefix).ToImmutableArray();
+        var rule = new Rule(RuleAction.Accept, new EquatableArray<PeerSetId>([new PeerSetId(id)]), ports.Length == 0 ? null : new EquatableArray<PortRange>([.. ports]), isolation with { Rule = 0 });
+        var tier = new RuleTier(RuleTierKind.NetworkPolicy, prefixes.IsEmpty ? [] : [rule], isolation);
+        return Add(id, direction, prefixes, [tier], audit: null);
+    }
+
+    private RuleSetId Add(int id, Direction direction, ImmutableArray<IpPrefix> prefixes, EquatableArray<RuleTier> tiers, EquatableArray<RuleTier>? audit)
+    {
+        _lowering.Apply(new ChangeSet
+        {
+            Revision = id,
+            PeerSets = [new PeerSetDelta(new PeerSetId(id), "test", prefixes, [])],
+            RuleSets = [new RuleSet(new RuleSetId(id), direction, tiers, audit)],
+        });
+        _lowering.Complete();
+        return new RuleSetId(id);
+    }
 
     private PcCounter[] Counters()
     {

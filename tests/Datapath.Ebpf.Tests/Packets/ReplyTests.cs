@@ -148,7 +148,7 @@ public sealed class ReplyTests(Judge judge) : PacketTests(judge), IClassFixture<
 
         Judge.GivePermitsTo(owner: 2);
         var flood = Ip(pod, peer, 17, Udp(0, 0));
-        for (var i = 0; i < 10 * 65536; i++)
+        for (var i = 0; i < 1_000_000; i++)
         {
             // Both ports of the UDP header.
             System.Buffers.Binary.BinaryPrimitives.WriteInt32BigEndian(flood.AsSpan(34), (i << 4) + 1000);

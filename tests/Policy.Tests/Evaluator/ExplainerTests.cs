@@ -18,6 +18,7 @@ public sealed class ExplainerTests
         Pod("another-ns/client", "10.0.0.3"),
         Pod("done", "10.0.0.4") with { Finished = true },
         Pod("host", "192.168.0.1") with { HostNetwork = true },
+        Pod("starting", "") with { HostNetwork = true, NodeName = "n1" },
         new Node { Name = "n1", Addresses = [IpAddress.Parse("192.168.0.1")] },
         Ingress("web", Has("app", "web"), Allow([Pods(Has("app", "client"))], Port(80)), Allow([Block("fd00::/64", "fd00::2/128")])) with
         {
@@ -56,6 +57,7 @@ public sealed class ExplainerTests
     {
         Assert.True(Explain("node", "default/web", 9).Allowed);
         Assert.True(Explain("default/host", "10.0.0.1", 9).Allowed);
+        Assert.True(Explain("default/starting", "10.0.0.1", 9).Allowed);
         Assert.Equal("node", Explain("node", "default/web", 9).Ingress.DecidedBy?.Policy.Name);
     }
 

@@ -134,15 +134,18 @@ internal static class RandomWorlds
         from ingress in ClusterRule(PodsPeer).Array[0, 3]
         from egress in ClusterRule(EgressPeer).Array[0, 3]
         from mode in Gen.Int[0, 7]
+        from closed in Gen.Int[0, 15]
+        let defect = closed == 0 ? "spec.priority: unreadable" : null
         select new ClusterNetworkPolicy
         {
             Name = name,
             Tier = tier,
             Priority = priority,
             Subject = subject,
-            Ingress = ingress.ToEquatableArray(),
-            Egress = egress.ToEquatableArray(),
+            Ingress = Close(defect, ingress),
+            Egress = Close(defect, egress),
             Audit = mode == 0,
+            Defect = defect,
         };
 
     private static readonly Gen<Namespace> NamespaceObject =
@@ -191,6 +194,9 @@ internal static class RandomWorlds
         Pick(NodeAddresses).Array[0, 1],
         Gen.Frequency((6, Pick(EnforcementMode.Standard)), (1, Pick(EnforcementMode.Strict)), (1, Pick(EnforcementMode.Audit))),
         (name, addresses, mode) => new PolicyOptions { NodeName = name, NodeAddresses = addresses.ToEquatableArray(), Mode = mode });
+
+    private static EquatableArray<ClusterPolicyRule> Close(string? defect, ClusterPolicyRule[] rules) =>
+        defect is null || rules.Length == 0 ? rules.ToEquatableArray() : [new ClusterPolicyRule(null, RuleAction.Deny, [], null, defect)];
 
     private static Gen<T> Pick<T>(params T[] values) => Gen.Int[0, values.Length - 1].Select(index => values[index]);
 

@@ -135,6 +135,26 @@ public sealed class ClusterNetworkPolicySemanticsTests
     }
 
     [Fact]
+    public void Defective_Policy_DeniesAllAsAWholeAndSparesTheOwnNode()
+    {
+        const string Defect = "spec.priority: 1001 is out of range: 0 to 1000";
+        var closed = Admin("x", Rule(RuleAction.Deny, AllPods) with { Peers = [], Defect = Defect }) with
+        {
+            Defect = Defect,
+            Position = new SourcePosition("x.yaml", 1),
+        };
+        var cluster = With(closed, Egress("p", LabelSelector.Everything, Allow([])));
+
+        var verdict = cluster.Judge(Direction.Egress, A, Outside, Tcp80);
+        Assert.False(verdict.Allowed);
+        Assert.Null(verdict.DecidedBy?.Rule);
+        Assert.Equal(new SourcePosition("x.yaml", 1), verdict.DecidedBy?.Position);
+        Assert.Contains(Defect, verdict.Reason);
+        Assert.True(cluster.Passes(A, NodeAddress));
+        Assert.True(cluster.Passes(Outside, A));
+    }
+
+    [Fact]
     public void Ports_ByNumberRangeAndName_BindTheRule()
     {
         var cluster = With(

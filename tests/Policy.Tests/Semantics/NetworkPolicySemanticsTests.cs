@@ -165,6 +165,10 @@ public sealed class NetworkPolicySemanticsTests
         Assert.True(cluster.Passes(Two, One, 9000));
         Assert.False(cluster.Passes(Two, One, 8000));
 
+        var otherProtocol = With(Egress("p", Has("app", "two"), Allow([Pods(All)], Port("http", IpProtocol.Udp))));
+        Assert.False(otherProtocol.Passes(Two, Web, 8080));
+        Assert.False(otherProtocol.Passes(Two, Web, 8080, IpProtocol.Udp));
+
         var byBlock = With(Egress("p", Has("app", "two"), Allow([Block("10.0.0.0/31")], Port("http"))));
         Assert.True(byBlock.Passes(Two, Web, 80));
         Assert.False(byBlock.Passes(Two, One, 8000));

@@ -11,7 +11,8 @@ internal sealed class GoodDatapath(GoodDatapathOptions options, DatapathSettings
     public string Name => "good";
 
     public ValueTask<DatapathSupport> ProbeAsync(CancellationToken cancellationToken) => ValueTask.FromResult(
-        options.Lacks is null ? new DatapathSupport(true, "everything is there") : new DatapathSupport(false, $"{options.Lacks} is missing: install it"));
+        options.Defect is not null ? throw new InvalidOperationException(options.Defect)
+        : options.Lacks is null ? new DatapathSupport(true, "everything is there") : new DatapathSupport(false, $"{options.Lacks} is missing: install it"));
 
     public async ValueTask<ApplyResult> ApplyAsync(ChangeSet changes, CancellationToken cancellationToken)
     {

@@ -1,0 +1,35 @@
+using Portcullis.Benchmarks.Beds;
+using Portcullis.Benchmarks.Results;
+using Portcullis.Benchmarks.Running;
+
+namespace Portcullis.Benchmarks.Packets;
+
+/// <summary>Every kind of packet through the eBPF programs, beside single lookups in the kernel's own tables.</summary>
+internal sealed class VerdictSuite : ISuite
+{
+    public string Name => "verdict";
+
+    public string Description => "the eBPF programs against an empty one and against hash, LPM and LRU lookups, by BPF_PROG_TEST_RUN";
+
+    public Task RunAsync(Recorder recorder, string folder, CancellationToken cancellationToken)
+    {
+        if (Bed.Missing(DatapathKind.Ebpf) is { } reason)
+        {
+            recorder.Skip(Name, reason);
+            return Task.CompletedTask;
+        }
+
+        using var bench = new VerdictBench();
+        bench.Load();
+        var sizes = new SortedDictionary<string, string>(StringComparer.Ordinal) { ["addresses"] = $"{VerdictBench.Peers}" };
+        foreach (var measurement in bench.Measure())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var result = new Result(Name, measurement.Packet, "ebpf", sizes, "time", "ns", measurement.Nanoseconds);
+            recorder.Add(result with { Ratio = (double)measurement.Nanoseconds / measurement.Empty, Reference = "empty program" });
+            recorder.Add(result with { Metric = "above empty", Value = (double)measurement.Nanoseconds - measurement.Empty });
+        }
+
+        return Task.CompletedTask;
+    }
+}

@@ -1,0 +1,96 @@
+using BenchmarkDotNet.Attributes;
+using Portcullis.Benchmarks.Beds;
+using Portcullis.Benchmarks.Measuring;
+using Portcullis.Benchmarks.Native;
+using Portcullis.Benchmarks.Running;
+using Portcullis.Benchmarks.Worlds;
+using Portcullis.Resources;
+
+namespace Portcullis.Benchmarks.RuleUpdate;
+
+/// <summary>One change, from the resource to the kernel: compiling it and having the datapath enforce it.</summary>
+public class UpdateBenchmarks
+{
+    private Bed? _bed;
+    private RuleWorld? _world;
+    private IReadOnlyList<Resource> _next = [];
+
+    [ParamsSource(nameof(Settings))]
+    public Setting? Setting { get; set; }
+
+    public static IEnumerable<Setting> Settings
+    {
+        get
+        {
+            foreach (var kind in new[] { DatapathKind.None, DatapathKind.Ebpf, DatapathKind.Iptables }.Where(kind => Bed.Missing(kind) is null))
+            {
+                foreach (var rules in Profile.Current.Rules.Where(count => count <= Profile.Current.SlowRules || kind != DatapathKind.Iptables))
+                {
+                    yield return new Setting(kind.Text(), rules, Profile.MiddleAddresses, string.Empty);
+                }
+
+                if (kind != DatapathKind.Iptables || Profile.Current.IsFull)
+                {
+                    yield return new Setting(kind.Text(), 10_000, 100_000, string.Empty);
+                }
+            }
+        }
+    }
+
+    [GlobalSetup]
+    public void Setup() => (_bed, _world) = Loaded.Get(Setting!);
+
+    [IterationSetup(Target = nameof(PodAdded))]
+    public void PrepareNewPod() => _next = [_world!.NewPeer()];
+
+    [IterationSetup(Target = nameof(PolicyChanged))]
+    public void PreparePolicy() => _next = [_world!.ChangedPolicy()];
+
+    [IterationSetup(Target = nameof(LabelFlipped))]
+    public void PrepareLabel() => _next = [_world!.RelabelledPeer()];
+
+    [IterationSetup(Target = nameof(EverythingReplaced))]
+    public void PrepareEverything() => _next = _world!.ReplacedPeers();
+
+    [Benchmark]
+    public void PodAdded() => Change();
+
+    [Benchmark]
+    public void PolicyChanged() => Change();
+
+    [Benchmark]
+    public void LabelFlipped() => Change();
+
+    [Benchmark]
+    public void EverythingReplaced() => Change();
+
+    [GlobalCleanup(Target = nameof(PodAdded))]
+    public void CountPod() => Count(nameof(PodAdded), PrepareNewPod);
+
+    [GlobalCleanup(Target = nameof(PolicyChanged))]
+    public void CountPolicy() => Count(nameof(PolicyChanged), PreparePolicy);
+
+    [GlobalCleanup(Target = nameof(LabelFlipped))]
+    public void CountLabel() => Count(nameof(LabelFlipped), PrepareLabel);
+
+    [GlobalCleanup(Target = nameof(EverythingReplaced))]
+    public void CountEverything() => Count(nameof(EverythingReplaced), PrepareEverything);
+
+    private void Change() => _bed!.Change(_next);
+
+    // Beside the clock: once more, counting what the kernel is asked for and how much of the time is the datapath's.
+    private void Count(string method, Action prepare)
+    {
+        var datapath = new List<double>();
+        for (var i = 0; i < Profile.Current.Iterations; i++)
+        {
+            prepare();
+            Change();
+            datapath.Add(_bed!.DatapathTime.TotalMicroseconds);
+        }
+
+        prepare();
+        var calls = KernelCalls.Count(Change);
+        UpdateSuite.Counts[(Setting!, method)] = new UpdateCounts(datapath, calls);
+    }
+}

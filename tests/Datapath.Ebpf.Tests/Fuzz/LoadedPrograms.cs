@@ -1,0 +1,110 @@
+using System.Runtime.InteropServices;
+using Portcullis.Datapath.Ebpf.Native;
+using Portcullis.Datapath.Ebpf.Tables;
+using Portcullis.Datapaths;
+using Portcullis.Resources;
+using Portcullis.Rules;
+
+namespace Portcullis.Datapath.Ebpf.Tests.Fuzz;
+
+/// <summary>The loaded programs, given one world after another. One endpoint at a time is interface 1.</summary>
+public sealed unsafe class LoadedPrograms : IDisposable
+{
+    private const int Ifindex = 1;
+
+    private readonly EbpfGeneration _generation = EbpfGeneration.Load(new TableCapacities(4096, 4096, 512, 4096, 65536, 4096), PcConfigFlags.None, paths: null);
+    private readonly RuleLowering _lowering;
+    private readonly EventRing _ring;
+    private readonly PcCounter[] _counters = new PcCounter[Pc.Counters];
+    private InterfacePlan? _plan;
+
+    public LoadedPrograms()
+    {
+        _lowering = new RuleLowering(_generation.Tables);
+        _ring = new EventRing(_generation.EventsFd);
+    }
+
+    /// <summary>Writes a world into the tables; disposing the result takes it out again.</summary>
+    internal IDisposable Load(ChangeSet changes)
+    {
+        _lowering.Apply(changes with { Replace = false });
+        _lowering.Complete();
+        return new Loaded(_lowering, changes);
+    }
+
+    /// <summary>Makes an endpoint the only one; by other secrets, so nothing is remembered. Whether its source addresses are checked.</summary>
+    internal bool SetEndpoint(Endpoint endpoint, bool allowSpoofing, bool keep)
+    {
+        Random.Shared.NextBytes(MemoryMarshal.AsBytes((Span<uint>)_generation.Tables.Config->Seed));
+        _generation.Tables.Config->EventTokens = uint.MaxValue;
+        _generation.Tables.Config->Flags = (uint)(PcConfigFlags.Events | (keep ? PcConfigFlags.KeepEstablished : PcConfigFlags.None));
+        var plan = InterfacePlan.For(endpoint with { Link = new Link("lo", Ifindex) }, allowSpoofing, _lowering.RowReferenceOf)
+            ?? new InterfacePlan(Ifindex, "lo", endpoint.Workload, 0, PcEndpointFlags.Present | (endpoint.Side == InterfaceSide.Self ? PcEndpointFlags.Self : PcEndpointFlags.None), endpoint.Addresses);
+        _generation.SetEndpoint(plan, _plan);
+        _generation.EndpointOf(Ifindex)->Heal = 0;
+        _plan = plan;
+        Array.Clear(_counters);
+        _generation.AddCounters(_counters);
+        return plan.Flags.HasFlag(PcEndpointFlags.CheckSource);
+    }
+
+    /// <summary>Has a frame judged. The rule is known of packets that make an event.</summary>
+    internal Fate Send(Direction direction, byte[] frame, PcReason expected)
+    {
+        var atIngress = (direction == Direction.Egress) ^ _plan!.Flags.HasFlag(PcEndpointFlags.Self);
+        var run = BpfProgram.Run(atIngress ? _generation.IngressProgram : _generation.EgressProgram, frame);
+        var events = _ring.Poll(0);
+        Assert.True(events.Count <= 1, $"{events.Count} events for one packet");
+        var index = ((int)direction * Pc.Reasons) + (int)expected;
+        _counters[index].Packets++;
+        _counters[index].Bytes += (ulong)frame.Length;
+        var reason = _generation.Counter(index).Packets == _counters[index].Packets ? expected : Counted(index);
+        Assert.Equal(Reasons.Verdict(reason) == FlowVerdict.Deny ? 2 : -1, run.Result);
+        if (events.Count == 0)
+        {
+            Assert.True(reason < PcReason.Audit, $"no event for {reason}");
+            return new Fate(reason);
+        }
+
+        Assert.Equal((reason, direction), ((PcReason)events[0].Reason, (Direction)events[0].Direction));
+        return new Fate(reason, _lowering.RuleOf(events[0].Rule));
+    }
+
+    /// <summary>Every packet was counted once, where it was expected, with its bytes.</summary>
+    internal void CheckCounters()
+    {
+        var now = new PcCounter[Pc.Counters];
+        _generation.AddCounters(now);
+        Assert.Equal(_counters, now);
+    }
+
+    public void Dispose()
+    {
+        _ring.Dispose();
+        _generation.Dispose();
+    }
+
+    /// <summary>The reason that the last packet was counted under instead.</summary>
+    private PcReason Counted(int expected)
+    {
+        var now = new PcCounter[Pc.Counters];
+        _generation.AddCounters(now);
+        _counters[expected].Packets--;
+        var counted = Enumerable.Range(0, Pc.Counters).First(i => now[i].Packets != _counters[i].Packets);
+        return (PcReason)(counted % Pc.Reasons);
+    }
+
+    private sealed class Loaded(RuleLowering lowering, ChangeSet changes) : IDisposable
+    {
+        public void Dispose()
+        {
+            lowering.Apply(new ChangeSet
+            {
+                Revision = 2,
+                RemovedRuleSets = [.. changes.RuleSets.Select(rules => rules.Id)],
+                RemovedPeerSets = [.. changes.PeerSets.Select(set => set.Id)],
+            });
+            lowering.Complete();
+        }
+    }
+}

@@ -15,7 +15,7 @@ internal sealed class ChangeBoard
     private readonly HashSet<string> _unsynced = [];
     private readonly SortedDictionary<string, Finding> _kindProblems = new(StringComparer.Ordinal);
     private readonly Dictionary<ResourceKey, ImmutableArray<Finding>> _objectProblems = [];
-    private readonly Dictionary<ResourceKey, int> _places = [];
+    private Dictionary<ResourceKey, int> _places = [];
     private ImmutableArray<ResourceChange>.Builder _changes = ImmutableArray.CreateBuilder<ResourceChange>();
     private ImmutableArray<Finding> _told = [];
     private long _observedAt;
@@ -147,7 +147,7 @@ internal sealed class ChangeBoard
         };
         _toldSynced |= batch.Synced;
         _changes = ImmutableArray.CreateBuilder<ResourceChange>();
-        _places.Clear();
+        _places = [];
         _accepted = 0;
         _observedAt = 0;
         return batch;

@@ -341,6 +341,9 @@ internal sealed partial class EnforcementLoop
         if (!_status.Applied && _failure is null)
         {
             LogEnforcing(_datapath.Name, _status.Revision, _resolver.WorkloadCount);
+
+            // A first state leaves several times its size in garbage, and a heap that is quiet from now on would keep it.
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         }
 
         _observed.Clear();

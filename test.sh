@@ -41,7 +41,7 @@ count() {
 run() {
   local name=$1 program=artifacts/bin/$1/release/Portcullis.$1 xml=$results/$1.xml log=$results/$1.log code=0
   local started=$SECONDS
-  timeout --kill-after=30s "$limit" "$program" -noColor -noLogo -xml "$xml" >"$log" 2>&1 || code=$?
+  timeout --kill-after=30s "$limit" "$program" -noColor -noLogo -result-xml "$xml" >"$log" 2>&1 || code=$?
   if [[ ! -s $xml || -z $(count "$xml" total) ]]; then
     failed=$((failed + 1))
     cat "$log"

@@ -58,7 +58,16 @@ internal static class Remains
                 return;
             }
 
-            next.Dispose();
+            try
+            {
+                next.Dispose();
+            }
+            catch (Exception exception)
+            {
+                // The others are still to be removed; whoever runs this has to know what stays.
+                Disown(next);
+                Console.Error.WriteLine($"could not remove everything: {exception.Message}");
+            }
         }
     }
 

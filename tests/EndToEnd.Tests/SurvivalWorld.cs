@@ -119,7 +119,7 @@ internal sealed partial class SurvivalWorld : IAsyncDisposable
             state.AppendLine(pin);
         }
 
-        foreach (var line in (await MetricsAsync()).Split('\n').Where(line => line.StartsWith("portcullis_table_entries", StringComparison.Ordinal)))
+        foreach (var line in (await MetricsAsync()).Split('\n').Where(line => line.StartsWith("portcullis_table_entries", StringComparison.Ordinal)).Order(StringComparer.Ordinal))
         {
             state.AppendLine(line.TrimEnd());
         }
@@ -172,7 +172,7 @@ internal sealed partial class SurvivalWorld : IAsyncDisposable
         using var socket = Machine.Network.Node.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
         await socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, MetricsPort), limit.Token);
-        await socket.SendAsync("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"u8.ToArray(), limit.Token);
+        await socket.SendAsync("GET /metrics HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n"u8.ToArray(), limit.Token);
         using var reader = new StreamReader(new NetworkStream(socket));
         return await reader.ReadToEndAsync(limit.Token);
     }

@@ -63,6 +63,24 @@ public sealed class LinkWatcherTests : IDisposable
     }
 
     [Fact]
+    public async Task Link_ThatTakesNameAndIndexOfOneThatIsGone_IsAnotherLink()
+    {
+        _machine.Ip("link add veth-a index 77 type veth peer name veth-b");
+        var before = (await Until(t => t.Find("veth-a") is not null, "veth-a appears")).Find("veth-a")!.Value;
+
+        _machine.Ip("""
+            link del veth-a
+            link add veth-a index 77 type veth peer name veth-b
+            """);
+
+        var after = (await Until(t => t.Find("veth-a") is { } link && link != before, "another veth-a appears")).Find("veth-a")!.Value;
+        Assert.Equal(("veth-a", 77), (after.Name, after.Index));
+        _machine.Ip("link set veth-a up");
+        var up = await Until(t => t.Links.TryGetValue(77, out var link) && link.IsUp, "veth-a is up");
+        Assert.Equal(after, up.Find("veth-a"));
+    }
+
+    [Fact]
     public async Task Link_Renamed_IsFoundByItsNewNameOnly()
     {
         _machine.Ip("link add veth-a type veth peer name veth-b");

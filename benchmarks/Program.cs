@@ -6,7 +6,7 @@ using Portcullis.Benchmarks.Running;
 
 var output = new Option<string>("--output") { Description = "The folder for results", DefaultValueFactory = _ => "artifacts/benchmarks" };
 var executable = new Option<string>("--executable") { Description = "The executable portcullis", DefaultValueFactory = _ => "artifacts/portcullis/portcullis" };
-var profile = new Option<string>("--profile") { Description = "quick: at most 5 minutes; full: at most 60", DefaultValueFactory = _ => "quick" };
+var profile = new Option<string>("--profile") { Description = "quick: at most 5 minutes; full: at most 60; smoke: whether everything works", DefaultValueFactory = _ => "quick" };
 var filter = new Argument<string>("filter") { Description = "Part of the names of the suites to run", DefaultValueFactory = _ => string.Empty };
 var first = new Argument<string>("before") { Description = "results.json of a run" };
 var second = new Argument<string>("after") { Description = "results.json of a later run" };
@@ -33,7 +33,7 @@ suites.SetAction(_ =>
 });
 return await new RootCommand("The benchmarks of Portcullis") { run, compare, report, suites }.Parse(args).InvokeAsync();
 
-// Signals end the run at once: whatever it is doing fails when its namespaces go, and says nothing any more.
+// Signals end the run at once: whatever it is doing fails when its namespaces go.
 static async Task<int> MeasureAsync(string filter, string profile, string output, string executable)
 {
     using var interrupted = new CancellationTokenSource();

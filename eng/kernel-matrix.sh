@@ -13,7 +13,7 @@ suites=(Datapath.Ebpf.Tests)
 # What xunit runs of them with --quick.
 quick=(-class '*.Attached.*' -class '*.Packets.*')
 # Seconds after which a guest counts as hung.
-guest_timeout=900
+guest_timeout=${PORTCULLIS_GUEST_SECONDS:-7200}
 
 usage() {
   cat <<EOF
@@ -30,6 +30,7 @@ ${suites[*]}, runs these tests as root in the guest and prints passed, failed an
 
 Kernels are downloaded once, by apt, into $cache; delete a kernel's folder to get its newest package.
 Missing packages (qemu-system-x86, busybox-static, cpio, kmod, iproute2, bpftool, xz-utils) are installed with apt.
+A guest may take PORTCULLIS_GUEST_SECONDS (7200): emulated, the kernel verifies the programs for minutes.
 The console of each guest is kept in artifacts/kernel-matrix/VERSION.log.
 Exit: 0 every test passed on every kernel, 1 some did not, 2 usage or environment.
 EOF

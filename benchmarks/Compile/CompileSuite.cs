@@ -15,7 +15,7 @@ internal sealed class CompileSuite : ISuite
 
     public Task RunAsync(Recorder recorder, string folder, CancellationToken cancellationToken)
     {
-        new CompileScenario(recorder).Run(TargetNamespaces);
+        new CompileScenario(recorder).Run(Profile.Current == Profile.Smoke ? 100 : TargetNamespaces);
         var suite = new DotNetSuite(Name, folder);
         foreach (var report in suite.Run<CompileBenchmarks>([]).Reports)
         {

@@ -70,7 +70,7 @@ internal sealed unsafe class LoadedPrograms : IDisposable
         const int Drop = 2;
         if (_endpoint != pod)
         {
-            _generation.SetEndpoint(InterfacePlan.For(_endpoints[pod], allowSpoofing: false, _lowering.RowOf)!, before: null);
+            _generation.SetEndpoint(InterfacePlan.For(_endpoints[pod], allowSpoofing: false, _lowering.RowReferenceOf)!, before: null);
             _generation.EndpointOf(Loopback)->Heal = 0;
             _endpoint = pod;
         }

@@ -27,7 +27,13 @@ internal sealed class VerdictSuite : ISuite
             cancellationToken.ThrowIfCancellationRequested();
             var result = new Result(Name, measurement.Packet, "ebpf", sizes, "time", "ns", measurement.Nanoseconds);
             recorder.Add(result with { Ratio = (double)measurement.Nanoseconds / measurement.Empty, Reference = "empty program" });
-            recorder.Add(result with { Metric = "above empty", Value = (double)measurement.Nanoseconds - measurement.Empty });
+            recorder.Add(result with { Metric = "above empty", Value = measurement.Above });
+        }
+
+        foreach (var figure in ScaleBench.Measure())
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            recorder.Add(new Result(Name, figure.What, "ebpf", [], "size and change", figure.Unit, figure.Value));
         }
 
         return Task.CompletedTask;

@@ -29,7 +29,7 @@ internal sealed partial record Machine(
             Environment.ProcessorCount,
             cpu.GetValueOrDefault("flags", string.Empty).Split(' ').Contains("hypervisor"),
             (int)Math.Round(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 1e9, MidpointRounding.AwayFromZero),
-            KernelVersion().Match(RuntimeInformation.OSDescription).Value,
+            KernelVersion().Match(File.ReadAllText("/proc/sys/kernel/osrelease")).Value,
             release ?? "unknown",
             RuntimeInformation.FrameworkDescription,
             RuntimeInformation.OSArchitecture.ToString().ToLower(CultureInfo.InvariantCulture),

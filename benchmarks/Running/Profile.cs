@@ -35,6 +35,10 @@ internal sealed record Profile(
     public static Profile Full { get; } =
         new("full", [10, 100, 1_000, 10_000, 100_000], 100_000, [1_000, 10_000, 100_000], Iterations: 21, TrafficRounds: 15, ChurnSeconds: 60, [1_000, 5_000, 25_000], IsFull: true);
 
+    /// <summary>Everything once, as small as possible: whether it works. Its figures mean nothing.</summary>
+    public static Profile Smoke { get; } =
+        new("smoke", [10, 100], 100, [1_000], Iterations: 2, TrafficRounds: 1, ChurnSeconds: 2, [100], IsFull: false);
+
     /// <summary>The profile of this run: BenchmarkDotNet asks static members for parameters.</summary>
     public static Profile Current { get; set; } = Quick;
 
@@ -43,6 +47,7 @@ internal sealed record Profile(
     {
         "quick" => Quick,
         "full" => Full,
-        _ => throw new BenchException($"--profile {name}: it is either quick or full"),
+        "smoke" => Smoke,
+        _ => throw new BenchException($"--profile {name}: it is quick, full or smoke"),
     };
 }

@@ -13,6 +13,10 @@ internal static class Remains
     private const string Prefix = "pcb";
 
     private static readonly Lock Gate = new();
+
+    /// <summary>Held while everything is removed: whoever ends the process waits for it.</summary>
+    private static readonly Lock Removing = new();
+
     private static readonly HashSet<IDisposable> Owned = [];
     private static int _number;
 
@@ -40,6 +44,7 @@ internal static class Remains
     /// <summary>Disposes of everything noted.</summary>
     public static void RemoveOwned()
     {
+        using var removing = Removing.EnterScope();
         while (true)
         {
             IDisposable? next;
@@ -53,7 +58,16 @@ internal static class Remains
                 return;
             }
 
-            next.Dispose();
+            try
+            {
+                next.Dispose();
+            }
+            catch (Exception exception)
+            {
+                // The others are still to be removed; whoever runs this has to know what stays.
+                Disown(next);
+                Console.Error.WriteLine($"could not remove everything: {exception.Message}");
+            }
         }
     }
 

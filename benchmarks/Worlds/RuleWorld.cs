@@ -100,7 +100,7 @@ internal sealed class RuleWorld
     {
         _serial++;
         var peer = Peers[_serial % Peers.Count];
-        return peer with { Labels = LabelSet.Of(("set", $"{(_serial + (_serial / Peers.Count)) % Sets}")) };
+        return peer with { Labels = LabelSet.Of(("set", $"{(_serial + 1 + (_serial / Peers.Count)) % Sets}")) };
     }
 
     /// <summary>Every pod of other nodes with other addresses than before.</summary>

@@ -367,9 +367,16 @@ internal sealed partial class EbpfDatapath : IDatapath
         var plans = new Dictionary<int, InterfacePlan>();
         foreach (var endpoint in endpoints.Values)
         {
-            if (InterfacePlan.For(endpoint, _settings.AllowSpoofing, lowering.RowReferenceOf) is not { } plan)
+            if (InterfacePlan.For(endpoint, _settings.AllowSpoofing, id => lowering.Fits(id) ? lowering.RowReferenceOf(id) : 0) is not { } plan)
             {
                 continue;
+            }
+
+            if (new[] { endpoint.Ingress, endpoint.Egress }.Any(id => id is { } known && !lowering.Fits(known)))
+            {
+                plan = plan.Close();
+                problems.Add(new Finding(
+                    FindingSeverity.Error, default, $"interface {plan.Name}", $"finds the table of {TableCapacities.MaxRows - 1} different rule sets full: {plan.Workload} is closed until another one is gone"));
             }
 
             if (!plans.TryAdd(plan.Ifindex, plan))

@@ -207,4 +207,25 @@ public sealed class RuleLoweringTests : IDisposable
         new[] { first - 1, first, last, last + 1 }.Where(port => port >= 0).Select(port => (transport, Port(port)));
 
     private long Entries(string table) => _lowered.Lowering.Usage.Single(usage => usage.Table == table).Entries;
+
+    [Fact]
+    public void RuleSets_BeyondTheLargestTable_DoNotFitUntilOthersAreGone()
+    {
+        using var tables = new TestTables(rows: TableCapacities.MaxRows);
+        var lowering = new RuleLowering(tables);
+        var ids = Enumerable.Range(1, TableCapacities.MaxRows + 4).Select(id => new RuleSetId(id)).ToArray();
+        lowering.Apply(new ChangeSet { Revision = 1, RuleSets = [.. ids.SelectMany(id => AddRules(id.Value, new RuleTier(RuleTierKind.NetworkPolicy, [], Reference($"p{id.Value}"))).RuleSets)] });
+        lowering.Complete();
+        RuleSetId[] waiting = [.. ids.TakeLast(5)];
+        Assert.Equal(waiting, ids.Where(id => !lowering.Fits(id)));
+
+        // One of those that wait goes too.
+        lowering.Apply(new ChangeSet { Revision = 2, RemovedRuleSets = [ids[0], ids[7], waiting[0]] });
+        lowering.Complete();
+        lowering.Apply(new ChangeSet { Revision = 3 });
+        lowering.Complete();
+
+        Assert.Equal(waiting[3..], waiting[1..].Where(id => !lowering.Fits(id)));
+        Assert.Equal(Verdict.Isolated, Verdict.Kind(TableReader.Judge(tables, lowering.RowOf(waiting[2]), Addresses[0], 0, 1)));
+    }
 }

@@ -53,6 +53,9 @@ internal sealed unsafe class RowTable
         classes.Released = ReleaseVerdicts;
     }
 
+    /// <summary>Whether there is no row left, and no larger table either.</summary>
+    public bool IsExhausted => _tables.RowCapacity >= TableCapacities.MaxRows && !_rowSlots.HasRoom;
+
     public int RowsUsed => _rowSlots.Used;
 
     public int PagesUsed => _pageSlots.Used;

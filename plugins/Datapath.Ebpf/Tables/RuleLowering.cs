@@ -30,6 +30,9 @@ internal sealed class RuleLowering
     private readonly RuleNumbers _numbers;
     private readonly RowTable _rows;
 
+    /// <summary>Rule sets beyond the rows there can be.</summary>
+    private readonly HashSet<RuleSetId> _unfit = [];
+
     /// <summary>Takes over tables that are all zero, and writes a world into them.</summary>
     /// <param name="tables">The tables.</param>
     /// <param name="world">What to write, for example that of a generation that has become too small; null: nothing.</param>
@@ -48,10 +51,7 @@ internal sealed class RuleLowering
         _rows = new RowTable(tables, _classes, World.Sets, _numbers, _gracePeriods);
         World.Restart();
         PaintChanged();
-        foreach (var ruleSet in World.RuleSets.Values)
-        {
-            _rows.Add(ruleSet);
-        }
+        AddRows(World.RuleSets.Values);
     }
 
     /// <summary>Everything applied so far, from which a larger generation can be built.</summary>
@@ -88,11 +88,9 @@ internal sealed class RuleLowering
 
         World.Apply(changes);
         PaintChanged();
-        foreach (var ruleSet in changes.RuleSets)
-        {
-            _rows.Add(ruleSet);
-        }
-
+        RuleSetId[] waiting = [.. _unfit];
+        _unfit.Clear();
+        AddRows(waiting.Select(id => World.RuleSets[id]).Concat(changes.RuleSets));
         return new LoweringResult(_classes.Count, World.RuleSets.Count);
     }
 
@@ -111,7 +109,10 @@ internal sealed class RuleLowering
 
         foreach (var id in World.RuleSetsToRemove)
         {
-            _rows.Remove(id);
+            if (!_unfit.Remove(id))
+            {
+                _rows.Remove(id);
+            }
         }
 
         World.Complete();
@@ -122,6 +123,9 @@ internal sealed class RuleLowering
     /// <summary>The row for a rule set, complete and ready to be pointed to.</summary>
     /// <exception cref="KeyNotFoundException">There is no such rule set.</exception>
     public uint RowOf(RuleSetId id) => _rows.RowOf(id);
+
+    /// <summary>Whether a rule set has a row; without one nothing it decides may pass. It gets one in a later change set, once there is room.</summary>
+    public bool Fits(RuleSetId id) => !_unfit.Contains(id);
 
     /// <summary>How an endpoint refers to the row for a rule set: its number, and whether it denies nothing.</summary>
     /// <exception cref="KeyNotFoundException">There is no such rule set.</exception>
@@ -135,6 +139,21 @@ internal sealed class RuleLowering
 
     /// <summary>Waits for a grace period and frees everything retired.</summary>
     internal void Reclaim() => _gracePeriods.Reclaim();
+
+    private void AddRows(IEnumerable<RuleSet> ruleSets)
+    {
+        foreach (var ruleSet in ruleSets)
+        {
+            if (_rows.IsExhausted)
+            {
+                _unfit.Add(ruleSet.Id);
+            }
+            else
+            {
+                _rows.Add(ruleSet);
+            }
+        }
+    }
 
     private void PaintChanged()
     {

@@ -64,6 +64,9 @@ internal sealed class SlotAllocator : IRetirement
 
     public int Capacity => _capacity;
 
+    /// <summary>Whether <see cref="Allocate"/> finds an entry.</summary>
+    public bool HasRoom => _free.Count > 0 || _retired.Count > 0 || _next < _capacity;
+
     public bool IsInitial => Used == _first && _retired.Count == 0;
 
     public double RetiredShare => (double)_retired.Count / Math.Min(_capacity, 65536);

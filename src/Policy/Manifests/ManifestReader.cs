@@ -62,7 +62,7 @@ public static class ManifestReader
             documents.ReportUnreadable(exception.Line, exception.Column, exception.Message);
         }
 
-        return new ManifestFile([.. documents.Resources], [.. documents.Findings], documents.Complete);
+        return new ManifestFile([.. documents.Resources], [.. documents.Findings.Findings], documents.Complete);
     }
 
     private static string? Decode(ReadOnlySpan<byte> content, DocumentReader documents)

@@ -56,7 +56,8 @@ internal sealed partial class NetNamespace : IDisposable
 
             done.Set();
         });
-        Assert.True(done.Wait(TimeSpan.FromSeconds(30)), "the namespace's thread did not finish its work in 30 s");
+        // Loading the programs takes minutes on an emulated machine.
+        Assert.True(done.Wait(TimeSpan.FromMinutes(15)), "the namespace's thread did not finish its work in 15 minutes");
         failure?.Throw();
         return result;
     }

@@ -5,7 +5,7 @@ using Portcullis.Datapaths;
 using Portcullis.Resources;
 using Portcullis.Rules;
 
-namespace Portcullis.Datapath.Ebpf.Tests.Fuzz;
+namespace Portcullis.Datapath.Ebpf.Policy.Tests;
 
 /// <summary>The loaded programs, given one world after another. One endpoint at a time is interface 1.</summary>
 public sealed unsafe class LoadedPrograms : IDisposable
@@ -24,13 +24,23 @@ public sealed unsafe class LoadedPrograms : IDisposable
         _ring = new EventRing(_generation.EventsFd);
     }
 
-    /// <summary>Writes a world into the tables; disposing the result takes it out again.</summary>
-    internal IDisposable Load(ChangeSet changes)
+    /// <summary>Writes a change set into the tables.</summary>
+    internal void Apply(ChangeSet changes)
     {
         _lowering.Apply(changes with { Replace = false });
         _lowering.Complete();
-        return new Loaded(_lowering, changes);
     }
+
+    /// <summary>Takes out all that change sets added up to.</summary>
+    internal void Clear(Portcullis.Policy.Evaluator.CompiledWorld world) => Apply(new ChangeSet
+    {
+        Revision = long.MaxValue,
+        RemovedRuleSets = [.. world.RuleSets.Keys],
+        RemovedPeerSets = [.. world.PeerSets.Keys],
+    });
+
+    /// <summary>Whether a frame passes.</summary>
+    internal bool Passes(Direction direction, byte[] frame) => BpfProgram.Run(ProgramOf(direction), frame).Result != 2;
 
     /// <summary>Makes an endpoint the only one; by other secrets, so nothing is remembered. Whether its source addresses are checked.</summary>
     internal bool SetEndpoint(Endpoint endpoint, bool allowSpoofing, bool keep)
@@ -39,7 +49,7 @@ public sealed unsafe class LoadedPrograms : IDisposable
         _generation.Tables.Config->EventTokens = uint.MaxValue;
         _generation.Tables.Config->Flags = (uint)(PcConfigFlags.Events | (keep ? PcConfigFlags.KeepEstablished : PcConfigFlags.None));
         var plan = InterfacePlan.For(endpoint with { Link = new Link("lo", Ifindex) }, allowSpoofing, _lowering.RowReferenceOf)
-            ?? new InterfacePlan(Ifindex, "lo", endpoint.Workload, 0, PcEndpointFlags.Present | (endpoint.Side == InterfaceSide.Self ? PcEndpointFlags.Self : PcEndpointFlags.None), endpoint.Addresses);
+            ?? new InterfacePlan(new Link("lo", Ifindex), endpoint.Workload, 0, PcEndpointFlags.Present | (endpoint.Side == InterfaceSide.Self ? PcEndpointFlags.Self : PcEndpointFlags.None), endpoint.Addresses);
         _generation.SetEndpoint(plan, _plan);
         _generation.EndpointOf(Ifindex)->Heal = 0;
         _plan = plan;
@@ -51,8 +61,7 @@ public sealed unsafe class LoadedPrograms : IDisposable
     /// <summary>Has a frame judged. The rule is known of packets that make an event.</summary>
     internal Fate Send(Direction direction, byte[] frame, PcReason expected)
     {
-        var atIngress = (direction == Direction.Egress) ^ _plan!.Flags.HasFlag(PcEndpointFlags.Self);
-        var run = BpfProgram.Run(atIngress ? _generation.IngressProgram : _generation.EgressProgram, frame);
+        var run = BpfProgram.Run(ProgramOf(direction), frame);
         var events = _ring.Poll(0);
         Assert.True(events.Count <= 1, $"{events.Count} events for one packet");
         var index = ((int)direction * Pc.Reasons) + (int)expected;
@@ -94,17 +103,9 @@ public sealed unsafe class LoadedPrograms : IDisposable
         return (PcReason)(counted % Pc.Reasons);
     }
 
-    private sealed class Loaded(RuleLowering lowering, ChangeSet changes) : IDisposable
+    private int ProgramOf(Direction direction)
     {
-        public void Dispose()
-        {
-            lowering.Apply(new ChangeSet
-            {
-                Revision = 2,
-                RemovedRuleSets = [.. changes.RuleSets.Select(rules => rules.Id)],
-                RemovedPeerSets = [.. changes.PeerSets.Select(set => set.Id)],
-            });
-            lowering.Complete();
-        }
+        var atIngress = (direction == Direction.Egress) ^ _plan!.Flags.HasFlag(PcEndpointFlags.Self);
+        return atIngress ? _generation.IngressProgram : _generation.EgressProgram;
     }
 }

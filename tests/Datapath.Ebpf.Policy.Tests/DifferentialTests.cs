@@ -14,7 +14,7 @@ using Portcullis.Resources;
 using Portcullis.Rules;
 using Portcullis.Sources;
 
-namespace Portcullis.Datapath.Ebpf.Tests.Fuzz;
+namespace Portcullis.Datapath.Ebpf.Policy.Tests;
 
 /// <summary>
 /// Random worlds, compiled, lowered and loaded; random packets through the programs. Verdict, reason and rule are what the
@@ -69,15 +69,23 @@ public sealed class DifferentialTests(ITestOutputHelper output, LoadedPrograms p
         var compiler = new PolicyCompiler(world.Options);
         compiler.Apply([.. world.Resources.Select(ResourceChange.Upsert)]);
         var changes = compiler.Flush(1);
-        var compiled = new Policy.Evaluator.CompiledWorld();
+        var compiled = new Portcullis.Policy.Evaluator.CompiledWorld();
         compiled.Apply(changes);
         var evaluator = new PolicyEvaluator(new World(world.Resources), world.Options);
-        using var loaded = programs.Load(changes);
-        Endpoint[] endpoints = [.. compiled.Endpoints.Values];
-        random.Shuffle(endpoints);
-        foreach (var endpoint in endpoints.Take(EndpointsPerWorld))
+        programs.Apply(changes);
+        try
         {
-            CheckEndpoint(random, endpoint, new EvaluatedRules(evaluator, compiled, endpoint));
+            Endpoint[] endpoints = [.. compiled.Endpoints.Values];
+            random.Shuffle(endpoints);
+            foreach (var endpoint in endpoints.Take(EndpointsPerWorld))
+            {
+                CheckEndpoint(random, endpoint, new EvaluatedRules(evaluator, compiled, endpoint));
+            }
+        }
+        finally
+        {
+            // A failure is followed by smaller worlds.
+            programs.Clear(compiled);
         }
     }
 

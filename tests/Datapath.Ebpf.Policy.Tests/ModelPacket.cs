@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using Portcullis.Datapath.Ebpf.Native;
 using Portcullis.Net;
 
-namespace Portcullis.Datapath.Ebpf.Tests.Fuzz;
+namespace Portcullis.Datapath.Ebpf.Policy.Tests;
 
 /// <summary>A frame as the packet model reads it: from the RFCs and what docs say of fragments and headers, not from the programs.</summary>
 internal sealed record ModelPacket

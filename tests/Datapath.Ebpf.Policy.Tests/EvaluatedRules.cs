@@ -4,10 +4,10 @@ using Portcullis.Policy.Evaluator;
 using Portcullis.Resources;
 using Portcullis.Rules;
 
-namespace Portcullis.Datapath.Ebpf.Tests.Fuzz;
+namespace Portcullis.Datapath.Ebpf.Policy.Tests;
 
 /// <summary>The rules of an endpoint as the evaluator reads them off the resources.</summary>
-internal sealed class EvaluatedRules(PolicyEvaluator evaluator, Policy.Evaluator.CompiledWorld compiled, Endpoint endpoint) : IModelRules
+internal sealed class EvaluatedRules(PolicyEvaluator evaluator, Portcullis.Policy.Evaluator.CompiledWorld compiled, Endpoint endpoint) : IModelRules
 {
     private readonly Workload _subject = evaluator.World.Workloads.First(workload => workload.Key.NamespacedName == endpoint.Workload);
     private readonly Dictionary<(Direction, IpAddress, Probe), Fate> _known = [];

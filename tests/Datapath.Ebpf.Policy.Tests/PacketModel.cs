@@ -3,7 +3,7 @@ using Portcullis.Net;
 using Portcullis.Resources;
 using Portcullis.Rules;
 
-namespace Portcullis.Datapath.Ebpf.Tests.Fuzz;
+namespace Portcullis.Datapath.Ebpf.Policy.Tests;
 
 /// <summary>What becomes of a packet.</summary>
 /// <param name="Reason">Why.</param>

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using Portcullis.Net;
 using static Portcullis.Datapath.Ebpf.Tests.Packets.Frames;
 
-namespace Portcullis.Datapath.Ebpf.Tests.Fuzz;
+namespace Portcullis.Datapath.Ebpf.Policy.Tests;
 
 /// <summary>Frames to and from one endpoint: right ones, rare ones and broken ones, few enough ends and ports that they meet again.</summary>
 internal sealed class RandomFrames(Random random, IpAddress[] own, IpAddress[] others)

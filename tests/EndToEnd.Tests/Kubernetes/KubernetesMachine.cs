@@ -9,19 +9,10 @@ namespace Portcullis.EndToEnd.Tests.Kubernetes;
 /// <summary>A node with the demo's pods as network namespaces, a real API server that knows them, and agents that read from it.</summary>
 public sealed class KubernetesMachine : IAsyncLifetime
 {
-    private const string Role = """
-        apiVersion: rbac.authorization.k8s.io/v1
-        kind: ClusterRole
-        metadata: { name: portcullis }
-        rules:
-        - { apiGroups: [""], resources: [namespaces, nodes, pods, services], verbs: [list, watch] }
-        - { apiGroups: [networking.k8s.io], resources: [networkpolicies], verbs: [list, watch] }
-        - { apiGroups: [policy.networking.k8s.io], resources: [clusternetworkpolicies], verbs: [list, watch] }
-        - { apiGroups: [networking.k8s.aws], resources: [policyendpoints, clusterpolicyendpoints], verbs: [list, watch] }
-        ---
+    private const string Binding = """
         apiVersion: rbac.authorization.k8s.io/v1
         kind: ClusterRoleBinding
-        metadata: { name: portcullis }
+        metadata: { name: test }
         roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: portcullis }
         subjects: [ { apiGroup: rbac.authorization.k8s.io, kind: User, name: portcullis } ]
         """;
@@ -55,7 +46,7 @@ public sealed class KubernetesMachine : IAsyncLifetime
 
         _cluster = await DemoCluster.CreateAsync(_name, Scenario, IpFamily.IPv4);
         _api = await ApiServerProcess.StartAsync(_cluster.Network.Node, programs);
-        await Api.ApplyAsync(Role);
+        await Api.ApplyAsync(DeployedRole() + "---\n" + Binding);
         await Api.SendAsync(HttpMethod.Post, "/api/v1/namespaces", new JsonObject { ["metadata"] = new JsonObject { ["name"] = "another-ns" } });
         await PatchNamespaceAsync("another-ns", "kubernetes.io/metadata.name", "another-ns");
         foreach (var pod in Scenario.Pods)
@@ -180,6 +171,13 @@ public sealed class KubernetesMachine : IAsyncLifetime
 
     internal async Task AssertDeniedAsync(string from, string to) =>
         Assert.Equal(ProbeOutcome.Denied, await ProbeAsync(from, to, Machine.DeniedLimit));
+
+    /// <summary>The ClusterRole that a cluster gets.</summary>
+    private static string DeployedRole()
+    {
+        var path = Path.Combine(Path.GetDirectoryName(Executable.Path)!, "..", "..", "deploy", "kubernetes", "base", "rbac.yaml");
+        return File.ReadAllText(path).Split("---\n").Single(document => document.Contains("kind: ClusterRole\n", StringComparison.Ordinal));
+    }
 
     private static JsonObject Labels(string key, string? value) =>
         new() { ["metadata"] = new JsonObject { ["labels"] = new JsonObject { [key] = value } } };

@@ -78,12 +78,11 @@ internal sealed class ReplayServer : IAsyncDisposable
             "/api/v1/nodes" => (Nodes, NodeText),
             "/api/v1/services" => (0, PodText),
             "/apis/networking.k8s.io/v1/networkpolicies" => (Policies, PolicyText),
-            "/readyz" => (0, PodText),
             _ => (-1, PodText),
         };
         if (count < 0)
         {
-            context.Response.StatusCode = 404;
+            context.Response.StatusCode = context.Request.Path.Value == "/readyz" ? 200 : 404;
         }
         else if (query.ContainsKey("watch"))
         {

@@ -1,6 +1,6 @@
-using System.Runtime.CompilerServices;
 using System.Collections.Immutable;
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Portcullis.Datapath.Ebpf;
 using Portcullis.Datapath.Ebpf.Native;
 using Portcullis.Datapath.Ebpf.Tables;

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Portcullis.Host.Enforcement;
 using Portcullis.Net;
 using Portcullis.Policy;
@@ -57,6 +58,6 @@ public sealed class VpcInterfaceNamesTests
         return compiler.Flush(1);
     }
 
-    private static IReadOnlyList<Endpoint> Resolve(Workload pod, params (string Name, int Index)[] links) =>
+    private static ImmutableArray<Endpoint> Resolve(Workload pod, params (string Name, int Index)[] links) =>
         new EndpointResolver([]).Resolve(Compile(pod), LoopFixture.Links(links)).Endpoints;
 }

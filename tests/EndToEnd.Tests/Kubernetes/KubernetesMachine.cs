@@ -176,7 +176,7 @@ public sealed class KubernetesMachine : IAsyncLifetime
     private static string DeployedRole()
     {
         var path = Path.Combine(Path.GetDirectoryName(Executable.Path)!, "..", "..", "deploy", "kubernetes", "base", "rbac.yaml");
-        return File.ReadAllText(path).Split("---\n").Single(document => document.Contains("kind: ClusterRole\n", StringComparison.Ordinal));
+        return File.ReadAllText(path).Split("---\n").Single(document => document.Contains("\nkind: ClusterRole\n", StringComparison.Ordinal));
     }
 
     private static JsonObject Labels(string key, string? value) =>

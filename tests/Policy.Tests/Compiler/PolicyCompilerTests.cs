@@ -53,16 +53,16 @@ public sealed class PolicyCompilerTests
     }
 
     [Fact]
-    public void Endpoints_OfOtherNodes_AreOnlyPeers()
+    public void Endpoints_OfThisNodeOrInterface_EvenBeforeTheyHaveAddresses_OthersAreOnlyPeers()
     {
         var compiled = Compiled.From(
             new PolicyOptions { NodeName = "here" },
             [
                 Pod("here", "10.0.0.1") with { NodeName = "here" }, Pod("there", "10.0.0.2") with { NodeName = "there" }, Pod("file", "10.0.0.3"),
-                Pod("unaddressed", "") with { NodeName = "here" }, Pod("named", "") with { NodeName = "here", Interface = "eni1" },
+                Pod("unaddressed", "") with { NodeName = "here" }, Pod("nowhere", ""), Pod("named", "") with { NodeName = "here", Interface = "eni1" },
             ]);
 
-        Assert.Equal(["file", "here", "named"], compiled.World.Endpoints.Keys.Select(name => name.Name).Order());
+        Assert.Equal(["file", "here", "named", "unaddressed"], compiled.World.Endpoints.Keys.Select(name => name.Name).Order());
     }
 
     [Fact]

@@ -6,7 +6,7 @@ internal sealed class Backoff
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(100);
 
     /// <summary>No longer, so that a server that is back is noticed soon; also for refusals, because a server that starts refuses what it will allow.</summary>
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(2);
 
     private int _failures;
 

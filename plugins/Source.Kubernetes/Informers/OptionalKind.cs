@@ -34,6 +34,8 @@ internal sealed class OptionalKind<T>(ApiKind<T> kind, IObjectSet<T> objects, Ch
             return false;
         }
 
+        // The next refusal is judged anew: the server may be another one by then.
+        _refusedSince = null;
         if (refused.Status == HttpStatusCode.Forbidden)
         {
             // What is known of it stays: nobody said that it is gone.

@@ -90,8 +90,9 @@ public sealed class PodNetwork : IDisposable
     /// <param name="name">Its name.</param>
     /// <param name="addresses">Its addresses, at most one of each family.</param>
     /// <param name="beforeInterface">Called when the pod has no interface yet.</param>
+    /// <param name="announced">Called when the kernel has announced the interface and the pod's end of it is still down.</param>
     /// <exception cref="IpCommandException">The kernel refused.</exception>
-    public NetworkPod AddPod(NamespacedName name, IReadOnlyList<IpAddress> addresses, Action<NetworkNamespace> beforeInterface)
+    public NetworkPod AddPod(NamespacedName name, IReadOnlyList<IpAddress> addresses, Action<NetworkNamespace> beforeInterface, Action? announced = null)
     {
         ArgumentNullException.ThrowIfNull(addresses);
         ArgumentNullException.ThrowIfNull(beforeInterface);
@@ -104,6 +105,7 @@ public sealed class PodNetwork : IDisposable
             link add {pod.HostInterface} address {HostMac} type veth peer name eth0 netns {network.Name}
             link set {pod.HostInterface} up
             """);
+        announced?.Invoke();
         network.Ip(string.Join('\n', ["link set eth0 up", .. addresses.SelectMany(PodCommands)]));
         Node.Ip(string.Join('\n', addresses.Select(address => $"route add {IpPrefix.Host(address)} dev {pod.HostInterface}")));
         return pod;

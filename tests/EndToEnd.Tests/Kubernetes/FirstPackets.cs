@@ -17,8 +17,8 @@ internal sealed record FirstPackets(int Sent, int Leaked, TimeSpan OpenFor)
     private const int Port = 5353;
     private static readonly TimeSpan After = TimeSpan.FromMilliseconds(300);
 
-    /// <summary>Makes the pod while a loop sends from inside it, and removes it.</summary>
-    public static async Task<FirstPackets> SendAsync(PodNetwork network, NamespacedName name, IpAddress address, IpAddress to)
+    /// <summary>Makes the pod while a loop sends from inside it, and removes it. <paramref name="announced"/> is called before its end of the interface is up.</summary>
+    public static async Task<FirstPackets> SendAsync(PodNetwork network, NamespacedName name, IpAddress address, IpAddress to, Action announced)
     {
         using var stop = new CancellationTokenSource();
         var receiver = network.Pods.Single(pod => pod.Addresses.Contains(to)).Network;
@@ -26,7 +26,7 @@ internal sealed record FirstPackets(int Sent, int Leaked, TimeSpan OpenFor)
         server.Bind(new IPEndPoint(to.ToIPAddress(), Port));
         var receiving = ReceiveAsync(server, stop.Token);
         Task<(int Sent, long First)>? sending = null;
-        var pod = network.AddPod(name, [address], inside => sending = Task.Run(() => SendAsync(inside, to, stop.Token)));
+        var pod = network.AddPod(name, [address], inside => sending = Task.Run(() => SendAsync(inside, to, stop.Token)), announced);
         try
         {
             await Task.Delay(After, TimeProvider.System);

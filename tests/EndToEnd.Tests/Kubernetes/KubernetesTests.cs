@@ -219,23 +219,40 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
         await machine.AssertDeniedAsync(One, App);
     }
 
+    /// <remarks>
+    /// The pod's own end comes up once the agent has seen the interface, as with a network plugin that has routes and addresses to set before any
+    /// container starts. How long the agent takes from the announcement is measured.
+    /// </remarks>
     [Fact]
     public async Task FirstPacket_OfAPodWithoutAnAddressInItsStatus_IsJudged()
     {
         var agent = await machine.StartAgentAsync();
         await ChangeAsync(agent, () => machine.PutPolicyAsync("late", """{"podSelector":{"matchLabels":{"app":"late"}},"policyTypes":["Ingress","Egress"]}"""));
-        var leaked = 0;
+        var milliseconds = new List<double>();
         for (var round = 0; round < 10; round++)
         {
             var name = new NamespacedName("default", $"late-{round}");
             await ChangeAsync(agent, () => machine.SchedulePodAsync(name, "late"));
-            var sent = await FirstPackets.SendAsync(machine.Cluster.Network, name, IpAddress.Parse("10.213.0.77"), IpAddress.Parse("10.213.0.11"));
-            await machine.DeletePodAsync(name);
-            output.WriteLine($"{sent.Sent} sent, {sent.Leaked} arrived, the last after {sent.OpenFor.TotalMilliseconds:F1} ms");
-            leaked += sent.Leaked;
+            var sent = await FirstPackets.SendAsync(
+                machine.Cluster.Network,
+                name,
+                IpAddress.Parse("10.213.0.77"),
+                IpAddress.Parse("10.213.0.11"),
+                () => milliseconds.Add(WaitUntilPoliced(agent).TotalMilliseconds));
+            await ChangeAsync(agent, () => machine.DeletePodAsync(name));
+            Assert.Equal(0, sent.Leaked);
         }
 
-        Assert.Equal(0, leaked);
+        milliseconds.Sort();
+        output.WriteLine($"from the announcement to the kernel p50 {milliseconds[5]:F1} ms, most {milliseconds[^1]:F1} ms, asking included");
+        Assert.True(milliseconds[5] < 100, $"p50 {milliseconds[5]:F1} ms");
+    }
+
+    private static TimeSpan WaitUntilPoliced(AgentProcess agent)
+    {
+        var announced = Stopwatch.GetTimestamp();
+        UntilAsync(agent, "the interface is policed", status => status.EndpointsWithoutInterface == 0).GetAwaiter().GetResult();
+        return Stopwatch.GetElapsedTime(announced);
     }
 
     private static void Signal(AgentProcess agent, string signal)
@@ -272,7 +289,7 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         limit.CancelAfter(TimeSpan.FromSeconds(15));
-        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(2));
         while (!condition(await agent.GetStatusAsync(Cancellation)))
         {
             Assert.False(limit.IsCancellationRequested, $"waited 15 s until {what}");

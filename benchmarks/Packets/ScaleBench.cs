@@ -48,9 +48,11 @@ internal static unsafe class ScaleBench
         var (generation, lowering) = worlds[^1];
         yield return new Figure("100,000 peer addresses replaced", Replace(lowering), "ms", 50);
         yield return new Figure("a rule set made and an endpoint switched to it", Switch(generation, lowering), "ms", 1);
-        yield return new Figure("kernel memory of an endpoint with one address of each family", sizeof(PcEndpoint), "bytes", 1024);
+        yield return new Figure("kernel memory of an endpoint with one address of each family", EndpointSize(), "bytes", 1024);
         Array.ForEach(worlds, world => world.Generation.Dispose());
     }
+
+    private static int EndpointSize() => sizeof(PcEndpoint);
 
     private static uint Median(List<uint> values)
     {

@@ -10,7 +10,7 @@ public sealed class SwitchTests(Judge judge, ITestOutputHelper output) : PacketT
 
     /// <summary>Policy A allows TCP 80 and 81, policy B 81 and 82, each to other peers beside; 81 is never dropped, 83 never passes.</summary>
     [Theory, MemberData(nameof(Families))]
-    public void Policies_FlippedWhilePacketsRun_NothingBothAllowIsDroppedNothingNeitherAllowsPasses(IpFamily family)
+    public async Task Policies_FlippedWhilePacketsRun_NothingBothAllowIsDroppedNothingNeitherAllowsPasses(IpFamily family)
     {
         var (a, b) = (Tcp(80, 81), Tcp(81, 82));
         Judge.Endpoint(AllowPeers(Direction.Ingress, a), AllowPeers(Direction.Egress, b), Own);
@@ -42,7 +42,7 @@ public sealed class SwitchTests(Judge judge, ITestOutputHelper output) : PacketT
         }
 
         Volatile.Write(ref stop, true);
-        packets.GetAwaiter().GetResult();
+        await packets;
         output.WriteLine($"{family}: {Flips} flips, {runs} rounds of packets, {passedA} passed by A, {passedB} by B");
         Assert.True(passedA > 0 && passedB > 0 && passedA < runs && passedB < runs, "the packets did not see both policies");
     }

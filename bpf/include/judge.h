@@ -164,10 +164,14 @@ static __always_inline enum pc_reason pc_judge_doubtful(struct pc_view *view, co
 		answered = pc_row_reason(view, view->reverse_row, class, pc_port_key(p->protocol, p->source_port),
 					 p->family, remote);
 		if (answered < PC_REASON_FIRST_DENY) {
-			if (pc_permit_use(pc_flow_tag(view->ifindex, !view->direction, p, view->direction), closes))
-				return answered == PC_REASON_AUDIT ? PC_REASON_AUDIT : PC_REASON_REPLY;
-			if (p->roles & PC_TCP)
+			if (pc_permit_use(pc_flow_tag(view->ifindex, !view->direction, p, view->direction), closes)) {
+				if (answered != PC_REASON_AUDIT)
+					return PC_REASON_REPLY;
+				if (reason >= PC_REASON_FIRST_DENY)
+					return PC_REASON_AUDIT;
+			} else if (p->roles & PC_TCP) {
 				view->endpoint->heal = PC_HEAL_PACKETS;
+			}
 		}
 		view->rule = rule;
 	}

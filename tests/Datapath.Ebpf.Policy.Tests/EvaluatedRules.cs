@@ -54,13 +54,18 @@ internal sealed class EvaluatedRules(PolicyEvaluator evaluator, Portcullis.Polic
             return new Fate(PcReason.Audit, audit);
         }
 
-        // Rules deny a cluster IP by name, also where it is isolation that its backends meet.
-        var isService = direction == Direction.Egress && evaluator.World.Services.Any(service => service.ClusterIps.Contains(peer));
-        var isIsolation = verdict is { Tier: RuleTierKind.NetworkPolicy, DecidedBy.Rule: null } && !isService;
+        var isIsolation = verdict is { Tier: RuleTierKind.NetworkPolicy, DecidedBy.Rule: null } && !IsDeniedAsService(direction, peer, probe);
         return verdict.Allowed
             ? new Fate(PcReason.Allowed, verdict.DecidedBy)
             : new Fate(isIsolation ? PcReason.Isolated : PcReason.Denied, verdict.DecidedBy);
     }
+
+    /// <summary>Isolation is called a denial where rules name the cluster IP because of backends that meet it.</summary>
+    private bool IsDeniedAsService(Direction direction, IpAddress peer, Probe probe) =>
+        RuleSetOf(direction)!.Tiers.Where(tier => tier.Kind == RuleTierKind.Service).SelectMany(tier => tier.Rules).Any(rule =>
+            rule.Action == RuleAction.Deny
+            && (rule.Peers is not { } peers || peers.Any(id => compiled.PeerSets[id].Any(prefix => prefix.Contains(peer))))
+            && (rule.Ports is not { } ports || ports.Any(range => range.Protocol == probe.Protocol && probe.Port >= range.First && probe.Port <= range.Last)));
 
     /// <summary>An own address at the other end is there through a Service, which the evaluator judges by the Service's address.</summary>
     private Fate JudgeOwn(Direction direction, IpAddress peer, Probe probe)

@@ -156,12 +156,13 @@ internal sealed class PacketModel(IModelRules rules, EquatableArray<IpAddress> a
         if (packet.Replies)
         {
             var question = rules.Judge(opposite, PeerOf(direction, packet), packet.Protocol, packet.SourcePort);
-            if (!question.IsDenied && _flows.Contains(FlowOf(direction, packet, opposite)))
+            var isKnownReply = _flows.Contains(FlowOf(direction, packet, opposite));
+            if (!question.IsDenied && isKnownReply && (question.Reason != PcReason.Audit || policy.IsDenied))
             {
                 return question.Reason == PcReason.Audit ? question : new Fate(PcReason.Reply);
             }
 
-            if (!question.IsDenied && packet.IsTcp)
+            if (!question.IsDenied && !isKnownReply && packet.IsTcp)
             {
                 _adoptions = AdoptionsAfterAMiss;
             }

@@ -19,7 +19,7 @@ public sealed class ManyPodsTests(ITestOutputHelper output) : IDisposable
     {
         for (var pod = 1; pod <= Pods; pod++)
         {
-            _machine.Host.Ip($"link add d{pod} index {1000 + pod} type dummy");
+            _machine.Host.Ip($"link add d{pod} index {1000 + pod} type veth peer name e{pod}");
         }
 
         var datapath = _machine.Datapath();

@@ -23,12 +23,16 @@ public sealed class PolicyCounterTests : IDisposable
         Assert.Equal([(FlowVerdict.Deny, 1L)], Counts(datapath));
 
         // The rule gets another number, then its whole generation goes.
-        _machine.Apply(datapath, new ChangeSet { Revision = 2, Endpoints = [_machine.Endpoint(B)], RemovedRuleSets = [new RuleSetId(1)] });
-        _machine.Apply(datapath, World(3, [_machine.Endpoint(A), _machine.Endpoint(B, ingress: 1)], allowed: A));
+        Assert.Empty(_machine.Apply(datapath, new ChangeSet { Revision = 2, Endpoints = [_machine.Endpoint(B)], RemovedRuleSets = [new RuleSetId(1)] }).Problems);
+        Assert.Empty(_machine.Apply(datapath, World(3, [_machine.Endpoint(A), _machine.Endpoint(B, ingress: 1)])).Problems);
+        Assert.False(Arrives(a, b, 300));
+        Assert.Equal([(FlowVerdict.Deny, 2L)], Counts(datapath));
+        Assert.Empty(_machine.Apply(datapath, World(4, [_machine.Endpoint(A), _machine.Endpoint(B, ingress: 1)], allowed: A)).Problems);
         Assert.True(Arrives(a, b));
         Assert.True(Arrives(a, b));
 
-        Assert.Equal([(FlowVerdict.Allow, 2L), (FlowVerdict.Deny, 1L)], Counts(datapath));
+        Assert.Contains(datapath.GetStatus().Packets, count => count is { Direction: Direction.Ingress, Reason: "allowed", Packets: 2 });
+        Assert.Equal([(FlowVerdict.Allow, 2L), (FlowVerdict.Deny, 2L)], Counts(datapath));
     }
 
     private static IEnumerable<(FlowVerdict Verdict, long Packets)> Counts(EbpfDatapath datapath)

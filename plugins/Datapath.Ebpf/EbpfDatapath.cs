@@ -61,7 +61,7 @@ internal sealed partial class EbpfDatapath : IDatapath
         try
         {
             CheckMounted(forWriting: true);
-            CheckNetAdmin();
+            CheckCapabilities();
             using var generation = EbpfGeneration.Load(TableCapacities.Estimate(new CompiledWorld()), PcConfigFlags.None, paths: null);
             return new(new DatapathSupport(true, "the kernel takes the eBPF programs"));
         }
@@ -196,13 +196,17 @@ internal sealed partial class EbpfDatapath : IDatapath
         }
     }
 
-    /// <summary>Programs may be loaded without it, but not attached.</summary>
-    private static void CheckNetAdmin()
+    /// <summary>Without CAP_NET_ADMIN programs can be loaded but not attached; without the others the kernel names no reason.</summary>
+    private static void CheckCapabilities()
     {
+        // Bits of linux/capability.h. CAP_SYS_ADMIN includes CAP_BPF and CAP_PERFMON.
         const ulong netAdmin = 1UL << 12;
+        const ulong sysAdmin = 1UL << 21;
+        const ulong bpf = (1UL << 38) | (1UL << 39);
         const string field = "CapEff:";
-        var effective = File.ReadLines("/proc/thread-self/status").First(line => line.StartsWith(field, StringComparison.Ordinal));
-        if ((Convert.ToUInt64(effective[field.Length..].Trim(), 16) & netAdmin) == 0)
+        var line = File.ReadLines("/proc/thread-self/status").First(line => line.StartsWith(field, StringComparison.Ordinal));
+        var effective = Convert.ToUInt64(line[field.Length..].Trim(), 16);
+        if ((effective & netAdmin) == 0 || ((effective & sysAdmin) == 0 && (effective & bpf) != bpf))
         {
             throw new FeatureNotSupportedException("eBPF", BpfObject.NeededPrivileges);
         }

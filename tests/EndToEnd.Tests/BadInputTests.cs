@@ -78,15 +78,39 @@ public sealed class BadInputTests
         Assert.Empty(machine.KernelState());
     }
 
-    [Fact]
-    public async Task Run_MayLoadProgramsButNotAttachThem_SaysSo()
+    [Theory]
+    [InlineData("-net_admin")]
+    [InlineData("-bpf,-sys_admin")]
+    [InlineData("-perfmon,-sys_admin")]
+    public async Task Run_WithoutANeededCapability_NamesWhatIsNeeded(string bounds)
     {
         await using var machine = new Machine();
 
         var run = await Executable.RunProgramAsync(
-            machine.Network.Node, "setpriv", "--bounding-set=-net_admin", Executable.Path, "run", "--config", machine.Folder.Configuration);
+            machine.Network.Node, "setpriv", $"--bounding-set={bounds}", Executable.Path, "run", "--config", machine.Folder.Configuration);
 
-        AssertRefused(machine, run, "CAP_NET_ADMIN");
+        AssertRefused(machine, run, "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
+    }
+
+    [Fact]
+    public async Task Run_SocketFolderIsReadOnly_SaysSo()
+    {
+        await using var machine = new Machine();
+        var folder = Path.Combine(machine.Folder.FullPath, "read-only");
+        Directory.CreateDirectory(folder);
+
+        var run = await Executable.RunProgramAsync(
+            machine.Network.Node,
+            "unshare",
+            "--mount",
+            "sh",
+            "-c",
+            "mount -t tmpfs -o ro none \"$2\" && exec \"$0\" run --config \"$1\" --set \"api.socket=$2/agent.sock\"",
+            Executable.Path,
+            machine.Folder.Configuration,
+            folder);
+
+        AssertRefused(machine, run, "Read-only file system");
     }
 
     [Fact]

@@ -20,6 +20,10 @@ internal static class AgentSocket
             Directory.CreateDirectory(Path.GetDirectoryName(path)!, FolderMode);
             if (!Path.Exists(path))
             {
+                // Binding a socket tells no reason when the folder is read-only or full; a file does.
+                var probe = path + ".new";
+                File.WriteAllBytes(probe, [0]);
+                File.Delete(probe);
                 return;
             }
 

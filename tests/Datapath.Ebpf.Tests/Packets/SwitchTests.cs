@@ -7,6 +7,7 @@ namespace Portcullis.Datapath.Ebpf.Tests.Packets;
 public sealed class SwitchTests(Judge judge, ITestOutputHelper output) : PacketTests(judge), IClassFixture<Judge>
 {
     private const int Flips = 10_000;
+    private const int FlipsPerRemoval = 100;
 
     /// <summary>Policy A allows TCP 80 and 81, policy B 81 and 82, each to other peers beside; 81 is never dropped, 83 never passes.</summary>
     [Theory, MemberData(nameof(Families))]
@@ -38,7 +39,10 @@ public sealed class SwitchTests(Judge judge, ITestOutputHelper output) : PacketT
             // Rule sets and peer sets are made and taken away all the time: rows, pages, classes and port lists are used again.
             Judge.SetEndpoint(
                 Judge.AllowAnew(Direction.Ingress, Peers, flip % 2 == 0 ? b : a), AllowPeers(Direction.Egress, flip % 2 == 0 ? a : b), Own);
-            Judge.RemoveOldest(keep: 2);
+            if (flip % FlipsPerRemoval == 0)
+            {
+                Judge.RemoveOlder();
+            }
         }
 
         Volatile.Write(ref stop, true);

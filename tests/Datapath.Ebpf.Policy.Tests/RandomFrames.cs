@@ -16,6 +16,8 @@ internal sealed class RandomFrames(Random random, IpAddress[] own, IpAddress[] o
 
     private readonly List<(Direction Direction, IpAddress Source, IpAddress Destination, byte Protocol, byte[] Transport)> _sent = [];
 
+    private int _fragmentedOneIn = 8;
+
     /// <summary>The next frame and the way it goes.</summary>
     public (Direction Direction, byte[] Frame) Next()
     {
@@ -27,7 +29,14 @@ internal sealed class RandomFrames(Random random, IpAddress[] own, IpAddress[] o
 
         var (source, destination) = Ends(direction);
         var (protocol, transport) = Transport(source.Family);
-        if (_sent.Count > 0 && Chance(5))
+        var isAgain = _sent.Count > 0 && Chance(8);
+        _fragmentedOneIn = isAgain ? 2 : 8;
+        if (isAgain)
+        {
+            // Another fragment of the same packet, often enough.
+            (direction, source, destination, protocol, transport) = _sent[random.Next(_sent.Count)];
+        }
+        else if (_sent.Count > 0 && Chance(5))
         {
             var before = _sent[random.Next(_sent.Count)];
             direction = Chance(8) ? before.Direction : before.Direction == Direction.Ingress ? Direction.Egress : Direction.Ingress;
@@ -185,7 +194,7 @@ internal sealed class RandomFrames(Random random, IpAddress[] own, IpAddress[] o
     }
 
     private (int Offset, bool More) Fragment() =>
-        Chance(8) ? (Pick<int>(0, 0, 0, 8, 16, 24, 64), random.Next(4) > 0) : (0, false);
+        Chance(_fragmentedOneIn) ? (Pick<int>(0, 0, 0, 8, 16, 24, 64), random.Next(4) > 0) : (0, false);
 
     private (byte Next, byte[] Bytes) Chain(byte protocol, byte[] transport, int rarely)
     {

@@ -273,7 +273,7 @@ public sealed class EbpfDatapathTests : IDisposable
         {
             _machine.Host.Run(() =>
             {
-                using var link = BpfPin.TryOpen(new EbpfPaths("pctest").Link(endpoint.Link!.Value.Index, TcHook.Egress), BpfPinKind.Link);
+                using var link = BpfPin.TryOpen(new EbpfPaths(Machine.Instance).Link(endpoint.Link!.Value.Index, TcHook.Egress), BpfPinKind.Link);
                 TcxLinks.Detach(link!);
             });
         }

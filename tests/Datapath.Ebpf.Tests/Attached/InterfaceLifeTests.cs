@@ -136,7 +136,7 @@ public sealed class InterfaceLifeTests : IDisposable
         _machine.Host.Run(() =>
         {
             var index = Interfaces.List().Single(pair => pair.Value == device).Key;
-            using var link = BpfPin.TryOpen(new EbpfPaths("pctest").Link(index, TcHook.Egress), BpfPinKind.Link);
+            using var link = BpfPin.TryOpen(new EbpfPaths(Machine.Instance).Link(index, TcHook.Egress), BpfPinKind.Link);
             TcxLinks.Detach(link!);
         });
     }

@@ -16,6 +16,9 @@ internal sealed class Machine : IDisposable
     public static readonly NamespacedName A = new("test", "a");
     public static readonly NamespacedName B = new("test", "b");
 
+    /// <summary>The instance of every test of this process: other processes may be testing at the same time.</summary>
+    public static readonly string Instance = $"pct{Environment.ProcessId}";
+
     private readonly List<Socket> _sockets = [];
     private readonly List<EbpfDatapath> _datapaths = [];
 
@@ -50,9 +53,9 @@ internal sealed class Machine : IDisposable
     }
 
     /// <summary>A datapath that works on this machine. Its calls have to come from <see cref="Host"/>'s thread.</summary>
-    public EbpfDatapath Datapath(string instance = "pctest", EstablishedConnections established = EstablishedConnections.Enforce, bool allowSpoofing = false, bool avoidTcx = false)
+    public EbpfDatapath Datapath(string? instance = null, EstablishedConnections established = EstablishedConnections.Enforce, bool allowSpoofing = false, bool avoidTcx = false)
     {
-        var datapath = Host.Run(() => new EbpfDatapath(new DatapathSettings(instance, established, allowSpoofing), NullLogger<EbpfDatapath>.Instance, TimeProvider.System) { AvoidTcx = avoidTcx });
+        var datapath = Host.Run(() => new EbpfDatapath(new DatapathSettings(instance ?? Instance, established, allowSpoofing), NullLogger<EbpfDatapath>.Instance, TimeProvider.System) { AvoidTcx = avoidTcx });
         _datapaths.Add(datapath);
         return datapath;
     }

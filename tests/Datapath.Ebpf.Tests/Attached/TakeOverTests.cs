@@ -34,7 +34,7 @@ public sealed class TakeOverTests : IDisposable
         var datapath = _machine.Datapath(avoidTcx: avoidTcx);
         var world = World(1, [_machine.Endpoint(A, ingress: 1), _machine.Endpoint(B, ingress: 1)], allowed: A);
         _machine.Apply(datapath, world);
-        var paths = new EbpfPaths("pctest");
+        var paths = new EbpfPaths(Machine.Instance);
 
         using var streams = new Streams(_machine);
         for (var round = 0; round < 4; round++)

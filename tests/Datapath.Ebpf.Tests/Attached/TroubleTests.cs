@@ -12,7 +12,7 @@ public sealed class TroubleTests : IDisposable
     private const int Denied = 300;
 
     private readonly Machine _machine = new();
-    private readonly EbpfPaths _paths = new("pctest");
+    private readonly EbpfPaths _paths = new(Machine.Instance);
 
     public void Dispose() => _machine.Dispose();
 

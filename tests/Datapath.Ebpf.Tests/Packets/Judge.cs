@@ -51,15 +51,17 @@ public sealed unsafe class Judge : IDisposable
         return _anew.Last();
     }
 
-    /// <summary>Takes out all but the latest of <see cref="AllowAnew"/>, to which the endpoint must not point.</summary>
-    internal void RemoveOldest(int keep)
+    /// <summary>Takes out all but the latest of <see cref="AllowAnew"/>, to which the endpoint points.</summary>
+    internal void RemoveOlder()
     {
-        while (_anew.Count > keep)
+        var old = new List<RuleSetId>();
+        while (_anew.Count > 1)
         {
-            var id = _anew.Dequeue();
-            _lowering.Apply(new ChangeSet { Revision = _nextId, RemovedRuleSets = [id], RemovedPeerSets = [new PeerSetId(id.Value)] });
-            _lowering.Complete();
+            old.Add(_anew.Dequeue());
         }
+
+        _lowering.Apply(new ChangeSet { Revision = _nextId, RemovedRuleSets = [.. old], RemovedPeerSets = [.. old.Select(id => new PeerSetId(id.Value))] });
+        _lowering.Complete();
     }
 
     /// <summary>Makes the endpoint anew; what was permitted before is forgotten.</summary>

@@ -7,6 +7,7 @@ namespace Portcullis.Datapath.Ebpf.Tests.Packets;
 public sealed class SwitchTests(Judge judge, ITestOutputHelper output) : PacketTests(judge), IClassFixture<Judge>
 {
     private const int Flips = 10_000;
+    private const int FlipsPerRemoval = 21;
 
     /// <summary>Policy A allows TCP 80 and 81, policy B 81 and 82, each to other peers beside; 81 is never dropped, 83 never passes.</summary>
     [Theory, MemberData(nameof(Families))]
@@ -33,16 +34,25 @@ public sealed class SwitchTests(Judge judge, ITestOutputHelper output) : PacketT
             TaskCreationOptions.LongRunning,
             TaskScheduler.Default);
 
-        for (var flip = 0; flip < Flips && !packets.IsCompleted; flip++)
+        try
         {
-            // Rule sets and peer sets are made and taken away all the time: rows, pages, classes and port lists are used again.
-            Judge.SetEndpoint(
-                Judge.AllowAnew(Direction.Ingress, Peers, flip % 2 == 0 ? b : a), AllowPeers(Direction.Egress, flip % 2 == 0 ? a : b), Own);
-            Judge.RemoveOldest(keep: 2);
+            for (var flip = 0; flip < Flips && !packets.IsCompleted; flip++)
+            {
+                // Rule sets and peer sets are made and taken away all the time: rows, pages, classes and port lists are used again.
+                Judge.SetEndpoint(
+                    Judge.AllowAnew(Direction.Ingress, Peers, flip % 2 == 0 ? b : a), AllowPeers(Direction.Egress, flip % 2 == 0 ? a : b), Own);
+                if (flip % FlipsPerRemoval == 0)
+                {
+                    Judge.RemoveOlder();
+                }
+            }
+        }
+        finally
+        {
+            Volatile.Write(ref stop, true);
+            await packets;
         }
 
-        Volatile.Write(ref stop, true);
-        await packets;
         output.WriteLine($"{family}: {Flips} flips, {runs} rounds of packets, {passedA} passed by A, {passedB} by B");
         Assert.True(passedA > 0 && passedB > 0 && passedA < runs && passedB < runs, "the packets did not see both policies");
     }

@@ -182,6 +182,12 @@ internal sealed partial class EbpfDatapath : IDatapath
         }
     });
 
+    /// <summary>
+    /// Ends when nothing of the latest change set is left to remove. Who applies from a thread with a network namespace of its own waits for it
+    /// there: a change set that has to wait goes on in a thread of the process's namespace.
+    /// </summary>
+    internal Task Removal => _removal;
+
     private Task<TableFullException?> EndRemovalAsync() => Interlocked.Exchange(ref _removal, Task.FromResult<TableFullException?>(null));
 
     // A change in place writes there only what belongs to a new interface.

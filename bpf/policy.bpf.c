@@ -54,7 +54,7 @@ static __always_inline enum pc_reason pc_judge_error(struct __sk_buff *skb, stru
 						     enum pc_reason reason)
 {
 	const struct pc_address local = pc_local(view, p);
-	__u32 class, rule = view->rule;
+	__u32 rule = view->rule;
 	enum pc_reason answered;
 	struct pc_address end;
 
@@ -63,11 +63,7 @@ static __always_inline enum pc_reason pc_judge_error(struct __sk_buff *skb, stru
 	end = pc_local(view, p);
 	if (!pc_same_address(&end, &local))
 		return reason;
-	end = pc_remote(view, p);
-	class = pc_classify(p->family, &end);
-	answered = pc_row_reason(view, view->row, class, pc_port_key(p->protocol, p->destination_port), p->family, &end);
-	if (answered >= PC_REASON_AUDIT)
-		answered = pc_judge_doubtful(view, p, class, &end, answered);
+	answered = pc_judge_slowly(view, p, PC_FACT_QUOTED);
 	if (answered >= PC_REASON_FIRST_DENY) {
 		view->rule = rule;
 		return reason;
@@ -108,7 +104,7 @@ static __always_inline enum pc_reason pc_judge_any(struct __sk_buff *skb, struct
 		return PC_REASON_UNPOLICED;
 	}
 	if (p->roles & PC_NEIGHBOUR) {
-		if (checked && p->family == 6 && !pc_is_local_source(p) && !pc_is_own(view, 6, &p->source))
+		if (checked && p->family == 6 && !pc_is_local_source(p) && !pc_is_own_slowly(view, 6, &p->source))
 			return PC_REASON_SPOOFED;
 		return PC_REASON_NEIGHBOUR;
 	}
@@ -121,13 +117,13 @@ static __always_inline enum pc_reason pc_judge_any(struct __sk_buff *skb, struct
 				? PC_REASON_VLAN : PC_REASON_NON_IP;
 		return pc_is_policed(view->row) ? PC_REASON_NON_IP_DENIED : PC_REASON_NON_IP;
 	}
-	if (checked && !pc_is_own(view, p->family, &p->source))
+	if (checked && !pc_is_own_slowly(view, p->family, &p->source))
 		return PC_REASON_SPOOFED;
 	if (p->roles & PC_LATER_FRAGMENT)
 		return pc_judge_fragment(view, p);
 	if (p->roles & PC_FIRST_FRAGMENT && pc_is_policed(view->row))
 		fragment = pc_fragment_tag(view->ifindex, p, view->direction);
-	reason = pc_judge(view, p);
+	reason = pc_judge_slowly(view, p, 0);
 	if (reason >= PC_REASON_AUDIT && p->roles & PC_ICMP_ERROR)
 		reason = pc_judge_error(skb, view, p, reason);
 	if (fragment)
@@ -137,18 +133,19 @@ static __always_inline enum pc_reason pc_judge_any(struct __sk_buff *skb, struct
 
 static __always_inline int pc_view(struct __sk_buff *skb, __u32 hook, __u32 slot, struct pc_view *view)
 {
+	struct pc_endpoint *endpoint = pc_endpoint(slot);
 	__u64 rows;
 
+	view->slot = slot;
 	view->ifindex = skb->ifindex;
 	view->rule = 0;
 	view->direction = hook;
-	view->endpoint = &pc_direct.endpoints[slot & (PC_ENDPOINT_SLOTS - 1)];
-	view->flags = *(volatile __u32 *)&view->endpoint->flags;
-	if (!(view->flags & PC_ENDPOINT_PRESENT) || *(volatile __u32 *)&view->endpoint->ifindex != view->ifindex)
+	view->flags = *(volatile __u32 *)&endpoint->flags;
+	if (!(view->flags & PC_ENDPOINT_PRESENT) || *(volatile __u32 *)&endpoint->ifindex != view->ifindex)
 		return 0;
 	/* On the workload's side of the interface the directions are swapped, but not on the machine's own. */
 	view->direction = view->flags & PC_ENDPOINT_SELF ? hook : !hook;
-	rows = *(volatile __u64 *)view->endpoint->rows;
+	rows = *(volatile __u64 *)endpoint->rows;
 	view->row = view->direction == PC_INGRESS ? (__u32)rows : rows >> 32;
 	view->reverse_row = view->direction == PC_INGRESS ? rows >> 32 : (__u32)rows;
 	return 1;

@@ -8,7 +8,7 @@
 #include "packet.h"
 
 /* Above every class: a table refers outside of another one. */
-#define PC_CLASS_FAULT 0xffffffffu
+#define PC_CLASS_FAULT 0x10000u
 
 static __always_inline __u32 pc_block_ref(__u32 block, __u8 byte)
 {

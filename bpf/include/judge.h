@@ -13,7 +13,7 @@
 
 /* An endpoint as one packet sees it: both rows come from one 8-byte load. */
 struct pc_view {
-	struct pc_endpoint *endpoint;
+	__u32 slot; /* the endpoint's, below PC_ENDPOINT_SLOTS */
 	__u32 ifindex;
 	__u32 flags;
 	__u32 direction;
@@ -21,6 +21,11 @@ struct pc_view {
 	__u32 reverse_row;
 	__u32 rule; /* out: argument of the deciding verdict */
 };
+
+static __always_inline struct pc_endpoint *pc_endpoint(__u32 slot)
+{
+	return &pc_direct.endpoints[slot & (PC_ENDPOINT_SLOTS - 1)];
+}
 
 /* An own address beyond the first of its family. Scalar arguments keep the key off the callers' stack. */
 __noinline int pc_is_further_own(__u32 ifindex, __u64 word0, __u64 word1)
@@ -54,7 +59,7 @@ static __always_inline struct pc_address pc_local(const struct pc_view *view, co
 
 static __always_inline int pc_is_own(const struct pc_view *view, __u8 family, const struct pc_address *address)
 {
-	struct pc_endpoint *endpoint = view->endpoint;
+	struct pc_endpoint *endpoint = pc_endpoint(view->slot);
 
 	if (family == 4) {
 		if (view->flags & PC_ENDPOINT_HAS_IP4 && (__u32)address->word[0] == endpoint->ip4_be)
@@ -70,6 +75,20 @@ static __always_inline int pc_is_own(const struct pc_view *view, __u8 family, co
 		&& pc_is_further_own(view->ifindex, address->word[0], address->word[1]);
 }
 
+/* The same, in less to verify. */
+__noinline int pc_is_own_of(__u32 slot, __u32 ifindex, __u32 family, __u64 word0, __u64 word1)
+{
+	const struct pc_address address = { .word = { word0, word1 } };
+	struct pc_view view = { .slot = slot, .ifindex = ifindex, .flags = pc_endpoint(slot)->flags };
+
+	return pc_is_own(&view, family, &address) ? 1 : 0;
+}
+
+static __always_inline int pc_is_own_slowly(const struct pc_view *view, __u8 family, const struct pc_address *address)
+{
+	return pc_is_own_of(view->slot, view->ifindex, family, address->word[0], address->word[1]) & 1;
+}
+
 /* Whether a direction with this row can be denied anything. */
 static __always_inline int pc_is_policed(__u32 row)
 {
@@ -77,8 +96,7 @@ static __always_inline int pc_is_policed(__u32 row)
 }
 
 /* The reason for a verdict; deciding ones are below PC_REASON_FIRST_DENY when the packet passes. */
-static __always_inline enum pc_reason pc_reason_of(const struct pc_view *view, __u32 verdict, __u8 family,
-						   const struct pc_address *remote)
+static __always_inline enum pc_reason pc_reason_of(__u32 verdict, int own)
 {
 	switch (pc_verdict_kind(verdict)) {
 	case PC_VERDICT_ALLOW:
@@ -86,129 +104,202 @@ static __always_inline enum pc_reason pc_reason_of(const struct pc_view *view, _
 	case PC_VERDICT_AUDIT:
 		return PC_REASON_AUDIT;
 	case PC_VERDICT_AUDIT_ISOLATED:
-		return pc_is_own(view, family, remote) ? PC_REASON_OWN_ADDRESS : PC_REASON_AUDIT;
+		return own ? PC_REASON_OWN_ADDRESS : PC_REASON_AUDIT;
 	case PC_VERDICT_ISOLATED:
-		return pc_is_own(view, family, remote) ? PC_REASON_OWN_ADDRESS : PC_REASON_ISOLATED;
+		return own ? PC_REASON_OWN_ADDRESS : PC_REASON_ISOLATED;
 	default:
 		return PC_REASON_DENIED;
 	}
 }
 
-/* What policy alone says in a direction with this row. Notes the rule. */
-static __always_inline enum pc_reason pc_row_reason(struct pc_view *view, __u32 row, __u32 class, __u32 key, __u8 family,
-						    const struct pc_address *remote)
+/*
+ * The functions below that are not static are verified once, for any arguments, instead of once for each way that leads to
+ * them. Before 5.12 arguments are numbers only, so what they need of a packet and its endpoint is packed into five:
+ *
+ * sum    of the flow's addresses and ports, see permits.h
+ * facts  PC_FACT_*
+ * place  slot, interface index << 32
+ * rows   of the packet's direction, of the other << 32
+ * rest   PC_REST_*
+ */
+#define PC_FACT_PROTOCOL_SHIFT 16 /* below are roles */
+#define PC_FACT_FAMILY_SHIFT 24
+#define PC_FACT_DIRECTION_SHIFT 32
+#define PC_FACT_OWN_SHIFT 33 /* whether the remote address is one of the endpoint's */
+#define PC_FACT_QUOTED (1ULL << 34) /* what an ICMP error quotes leaves nothing behind */
+#define PC_FACT_REASON_SHIFT 40 /* what policy says */
+#define PC_FACT_DESTINATION_PORT_SHIFT 48
+#define PC_REST_CLASS_MASK 0x1ffffULL /* of the remote address; PC_CLASS_FAULT fits */
+#define PC_REST_SOURCE_PORT_SHIFT 17
+#define PC_REST_RULE_SHIFT 33
+
+static __always_inline __u32 pc_fact_direction(__u64 facts)
+{
+	return facts >> PC_FACT_DIRECTION_SHIFT & 1;
+}
+
+/* Protocol and family are where pc_flow_tag wants them. */
+static __always_inline __u64 pc_fact_tag(__u64 sum, __u64 facts, __u32 opener)
+{
+	return pc_flow_tag(sum, facts >> 8 & 0xffff00, opener);
+}
+
+static __always_inline __u32 pc_permit_owner(__u64 facts, __u64 place)
+{
+	__u32 kind = !(facts & PC_TCP) ? PC_PERMIT_OTHER : facts & PC_CLOSES ? PC_PERMIT_TCP_CLOSING : PC_PERMIT_TCP;
+
+	return (place >> 32 & PC_PERMIT_OWNER_MASK) | kind << PC_PERMIT_KIND_SHIFT;
+}
+
+/* A reason, and the rule it comes from. */
+static __always_inline __u64 pc_result(enum pc_reason reason, __u32 rule)
+{
+	return reason | (__u64)rule << 32;
+}
+
+/* With established: keep, every allowed flow is remembered under the direction of its first packet. */
+static __always_inline void pc_remember(__u64 sum, __u64 facts, __u64 place)
+{
+	__u32 closes = facts & PC_CLOSES, opener = pc_fact_direction(facts);
+
+	if (!(facts & (PC_OPENS | PC_REPLIES)))
+		return;
+	if (!(facts & PC_OPENS) || !(facts & PC_TCP)) {
+		if (pc_permit_use(pc_fact_tag(sum, facts, !opener), closes)
+		    || pc_permit_use(pc_fact_tag(sum, facts, opener), closes))
+			return;
+	}
+	pc_permit_grant(pc_fact_tag(sum, facts, opener), pc_permit_owner(facts, place));
+}
+
+/* Whether a packet that policy allows leaves a permit for its replies, if policy would deny them. */
+static __always_inline int pc_begins(__u64 facts, __u64 place, __u64 rest)
+{
+	struct pc_endpoint *endpoint = pc_endpoint(place);
+
+	if (facts & PC_OPENS)
+		return 1;
+	/* Adopting a connection that the other end opened would let it outlive a policy that denies it. */
+	if (!(facts & PC_TCP) || !endpoint->heal || (rest >> PC_REST_SOURCE_PORT_SHIFT & 0xffff) < PC_EPHEMERAL_PORTS
+	    || facts >> PC_FACT_DESTINATION_PORT_SHIFT >= PC_EPHEMERAL_PORTS)
+		return 0;
+	endpoint->heal--;
+	return 1;
+}
+
+/* What policy alone says of a packet with this class of remote address: the reason, rule << 32. */
+__noinline __u64 pc_policy(__u32 row, __u32 class, __u32 protocol, __u32 port, __u32 own)
 {
 	__u32 verdict;
 
 	if (!row)
 		return PC_REASON_UNPOLICED;
-	verdict = pc_verdict(row, class, key);
-	view->rule = verdict & PC_VERDICT_ARG_MASK;
-	return pc_reason_of(view, verdict, family, remote);
+	verdict = pc_verdict(row, class, pc_port_key(protocol, port));
+	return pc_result(pc_reason_of(verdict, !!own), verdict & PC_VERDICT_ARG_MASK);
 }
 
-static __always_inline __u32 pc_permit_owner(const struct pc_view *view, const struct pc_packet *p)
+/* What a packet needs once policy has spoken, unless it is simply allowed. */
+__noinline __u64 pc_follow_up(__u64 sum, __u64 facts, __u64 place, __u64 rows, __u64 rest)
 {
-	__u32 kind = !(p->roles & PC_TCP) ? PC_PERMIT_OTHER : p->roles & PC_CLOSES ? PC_PERMIT_TCP_CLOSING : PC_PERMIT_TCP;
+	__u32 direction = pc_fact_direction(facts), closes = facts & PC_CLOSES, rule = rest >> PC_REST_RULE_SHIFT;
+	enum pc_reason reason = facts >> PC_FACT_REASON_SHIFT & 0xff, answered;
+	/* What policy says of a reply to this packet is what it says of the packet that this one may be a reply to. */
+	__u64 reverse = pc_policy(rows >> 32, rest & PC_REST_CLASS_MASK, facts >> PC_FACT_PROTOCOL_SHIFT & 0xff,
+				  rest >> PC_REST_SOURCE_PORT_SHIFT & 0xffff, facts >> PC_FACT_OWN_SHIFT & 1);
 
-	return (view->ifindex & PC_PERMIT_OWNER_MASK) | kind << PC_PERMIT_KIND_SHIFT;
-}
-
-/* After a packet was allowed by policy: a permit for its replies if policy alone would deny them, or in audit mode would. */
-static __always_inline void pc_permit_replies(struct pc_view *view, const struct pc_packet *p, __u32 class,
-					      const struct pc_address *remote)
-{
-	__u32 rule = view->rule;
-	enum pc_reason reverse;
-
-	if (!(p->roles & PC_OPENS)) {
-		/* Adopting a connection that the other end opened would let it outlive a policy that denies it. */
-		if (!(p->roles & PC_TCP) || !view->endpoint->heal
-		    || p->source_port < PC_EPHEMERAL_PORTS || p->destination_port >= PC_EPHEMERAL_PORTS)
-			return;
-		view->endpoint->heal--;
-	}
-	reverse = pc_row_reason(view, view->reverse_row, class, pc_port_key(p->protocol, p->source_port), p->family, remote);
-	view->rule = rule;
-	if (reverse >= PC_REASON_AUDIT)
-		pc_permit_grant(pc_flow_tag(view->ifindex, view->direction, p, view->direction), pc_permit_owner(view, p));
-}
-
-/* With established: keep, every allowed flow is remembered under the direction of its first packet. */
-static __always_inline void pc_remember(const struct pc_view *view, const struct pc_packet *p)
-{
-	__u32 closes = p->roles & PC_CLOSES;
-	__u32 opener = view->direction;
-
-	if (!(p->roles & (PC_OPENS | PC_REPLIES)))
-		return;
-	if (!(p->roles & PC_OPENS) || !(p->roles & PC_TCP)) {
-		if (pc_permit_use(pc_flow_tag(view->ifindex, !opener, p, opener), closes)
-		    || pc_permit_use(pc_flow_tag(view->ifindex, opener, p, opener), closes))
-			return;
-	}
-	pc_permit_grant(pc_flow_tag(view->ifindex, opener, p, opener), pc_permit_owner(view, p));
-}
-
-/*
- * A packet that policy denies, or would if audited policies were enforced: does it belong to a flow that may go on? A reply
- * is as good as what it answers.
- */
-static __always_inline enum pc_reason pc_judge_doubtful(struct pc_view *view, const struct pc_packet *p, __u32 class,
-							const struct pc_address *remote, enum pc_reason reason)
-{
-	__u32 closes = p->roles & PC_CLOSES, rule = view->rule;
-	enum pc_reason answered;
-
-	if (p->roles & PC_REPLIES) {
-		answered = pc_row_reason(view, view->reverse_row, class, pc_port_key(p->protocol, p->source_port),
-					 p->family, remote);
-		if (answered < PC_REASON_FIRST_DENY) {
-			if (pc_permit_use(pc_flow_tag(view->ifindex, !view->direction, p, view->direction), closes)) {
-				if (answered != PC_REASON_AUDIT)
-					return PC_REASON_REPLY;
-				if (reason >= PC_REASON_FIRST_DENY)
-					return PC_REASON_AUDIT;
-			} else if (p->roles & PC_TCP) {
-				view->endpoint->heal = PC_HEAL_PACKETS;
-			}
+	answered = reverse & 0xff;
+	/* Denied, or would be if audited policies were enforced: does it belong to a flow that may go on? */
+	if (reason >= PC_REASON_AUDIT && facts & PC_REPLIES && answered < PC_REASON_FIRST_DENY) {
+		if (pc_permit_use(pc_fact_tag(sum, facts, !direction), closes)) {
+			/* A reply is as good as what it answers. */
+			if (answered != PC_REASON_AUDIT)
+				return pc_result(PC_REASON_REPLY, answered == PC_REASON_UNPOLICED ? rule : reverse >> 32);
+			if (reason >= PC_REASON_FIRST_DENY)
+				return pc_result(PC_REASON_AUDIT, reverse >> 32);
+		} else if (facts & PC_TCP) {
+			pc_endpoint(place)->heal = PC_HEAL_PACKETS;
 		}
-		view->rule = rule;
 	}
-	if (reason < PC_REASON_FIRST_DENY || !(pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED)
-	    || (p->roles & (PC_TCP | PC_OPENS)) == (PC_TCP | PC_OPENS))
-		return reason;
-	if (p->roles & PC_REPLIES
-	    && pc_permit_use(pc_flow_tag(view->ifindex, !view->direction, p, view->direction), closes))
-		return PC_REASON_ESTABLISHED;
-	if (p->roles & (PC_OPENS | PC_TCP)
-	    && pc_permit_use(pc_flow_tag(view->ifindex, view->direction, p, view->direction), closes))
-		return PC_REASON_ESTABLISHED;
-	return reason;
+	if (reason >= PC_REASON_FIRST_DENY) {
+		if (pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED && (facts & (PC_TCP | PC_OPENS)) != (PC_TCP | PC_OPENS)
+		    && ((facts & PC_REPLIES && pc_permit_use(pc_fact_tag(sum, facts, !direction), closes))
+			|| (facts & (PC_OPENS | PC_TCP) && pc_permit_use(pc_fact_tag(sum, facts, direction), closes))))
+			reason = PC_REASON_ESTABLISHED;
+		return pc_result(reason, rule);
+	}
+	if (facts & PC_FACT_QUOTED)
+		return pc_result(reason, rule);
+	if (pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED) {
+		pc_remember(sum, facts, place);
+	} else if (pc_begins(facts, place, rest)) {
+		/* In audit mode too: a reply is told only when it would have been dropped. */
+		if (answered >= PC_REASON_AUDIT)
+			pc_permit_grant(pc_fact_tag(sum, facts, direction), pc_permit_owner(facts, place));
+	}
+	return pc_result(reason, rule);
 }
 
-/* A packet with an address of ours at one end and a transport header that was read. */
+static __always_inline __u64 pc_call_follow_up(const struct pc_view *view, const struct pc_packet *p, __u32 class, __u32 own,
+					       __u64 quoted, enum pc_reason reason)
+{
+	__u64 facts = p->roles | (__u64)p->protocol << PC_FACT_PROTOCOL_SHIFT | (__u64)p->family << PC_FACT_FAMILY_SHIFT
+		| (__u64)view->direction << PC_FACT_DIRECTION_SHIFT | (__u64)own << PC_FACT_OWN_SHIFT | quoted
+		| (__u64)reason << PC_FACT_REASON_SHIFT | (__u64)p->destination_port << PC_FACT_DESTINATION_PORT_SHIFT;
+
+	return pc_follow_up(pc_flow_sum(view->ifindex, p, view->direction), facts,
+			    view->slot | (__u64)view->ifindex << 32, view->row | (__u64)view->reverse_row << 32,
+			    class | (__u64)p->source_port << PC_REST_SOURCE_PORT_SHIFT | (__u64)view->rule << PC_REST_RULE_SHIFT);
+}
+
+/* Whether a packet that policy allows may leave something behind. */
+static __always_inline int pc_leaves_permit(const struct pc_view *view, const struct pc_packet *p)
+{
+	return pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED
+		|| (view->reverse_row && (p->roles & PC_OPENS || pc_endpoint(view->slot)->heal));
+}
+
+/* A packet with an address of ours at one end and a transport header that was read. Notes the rule. */
 static __always_inline enum pc_reason pc_judge(struct pc_view *view, const struct pc_packet *p)
 {
 	const struct pc_address remote = pc_remote(view, p);
-	enum pc_reason reason, by_policy;
-	__u32 class;
+	__u32 class, own, verdict = PC_VERDICT_ALLOW << PC_VERDICT_KIND_SHIFT;
+	enum pc_reason reason = PC_REASON_UNPOLICED;
+	__u64 result;
+
+	if (!view->row && !view->reverse_row)
+		return reason;
+	class = pc_classify(p->family, &remote);
+	if (view->row) {
+		verdict = pc_verdict(view->row, class, pc_port_key(p->protocol, p->destination_port));
+		view->rule = verdict & PC_VERDICT_ARG_MASK;
+		reason = PC_REASON_ALLOWED;
+	}
+	if (pc_verdict_kind(verdict) == PC_VERDICT_ALLOW && !pc_leaves_permit(view, p))
+		return reason;
+	own = p->family == 4 ? pc_is_own(view, 4, &remote) : pc_is_own_slowly(view, 6, &remote);
+	if (pc_verdict_kind(verdict) != PC_VERDICT_ALLOW)
+		reason = pc_reason_of(verdict, own);
+	result = pc_call_follow_up(view, p, class, own, 0, reason);
+	view->rule = result >> 32;
+	return result & 0xff;
+}
+
+/* The same as pc_judge: less to verify, more to do for a packet that is simply allowed. quoted: PC_FACT_QUOTED or 0. */
+static __always_inline enum pc_reason pc_judge_slowly(struct pc_view *view, const struct pc_packet *p, __u64 quoted)
+{
+	const struct pc_address remote = pc_remote(view, p);
+	__u32 class, own;
+	__u64 result;
 
 	if (!view->row && !view->reverse_row)
 		return PC_REASON_UNPOLICED;
 	class = pc_classify(p->family, &remote);
-	reason = by_policy = pc_row_reason(view, view->row, class, pc_port_key(p->protocol, p->destination_port),
-					   p->family, &remote);
-	if (by_policy >= PC_REASON_AUDIT) {
-		reason = pc_judge_doubtful(view, p, class, &remote, by_policy);
-		if (reason != PC_REASON_AUDIT || by_policy != PC_REASON_AUDIT)
-			return reason;
-	}
-	if (pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED)
-		pc_remember(view, p);
-	else if (view->reverse_row)
-		pc_permit_replies(view, p, class, &remote);
-	return reason;
+	own = pc_is_own_slowly(view, p->family, &remote);
+	result = pc_policy(view->row, class, p->protocol, p->destination_port, own);
+	view->rule = result >> 32;
+	result = pc_call_follow_up(view, p, class, own, quoted, result & 0xff);
+	view->rule = result >> 32;
+	return result & 0xff;
 }
 
 #endif

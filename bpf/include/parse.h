@@ -39,15 +39,23 @@ struct pc_ip4_header {
 	__be32 destination_be;
 };
 
-/* Without padding, and not packed: clang would read a packed one byte by byte. */
-struct pc_ip6_header {
+/* What comes before the addresses. */
+struct pc_ip6_start {
 	__be32 version_class_flow_be;
 	__be16 payload_length_be;
 	__u8 next_header;
 	__u8 hop_limit;
+};
+
+/* Without padding, and not packed: clang would read a packed one byte by byte. */
+struct pc_ip6_header {
+	struct pc_ip6_start start;
 	struct pc_address source;
 	struct pc_address destination;
 };
+
+#define PC_IP6_SOURCE 8
+#define PC_IP6_DESTINATION 24
 
 struct pc_ports_header {
 	__be16 source_be;
@@ -117,13 +125,13 @@ static __always_inline int pc_parse_fast6(struct __sk_buff *skb, struct pc_packe
 	struct pc_ip6_header *ip = (void *)(long)skb->data + ETH_HLEN;
 
 	if ((void *)(ip + 1) > (void *)(long)skb->data_end
-	    || (ip->version_class_flow_be & bpf_htonl(0xf0000000)) != bpf_htonl(0x60000000))
+	    || (ip->start.version_class_flow_be & bpf_htonl(0xf0000000)) != bpf_htonl(0x60000000))
 		return 0;
 	p->family = 6;
-	p->protocol = ip->next_header;
+	p->protocol = ip->start.next_header;
 	p->source = ip->source;
 	p->destination = ip->destination;
-	return pc_parse_fast_ports(skb, p, sizeof(*ip), bpf_ntohs(ip->payload_length_be));
+	return pc_parse_fast_ports(skb, p, sizeof(*ip), bpf_ntohs(ip->start.payload_length_be));
 }
 
 /* Roles of an ICMP message that is of its packet's own family. */
@@ -246,58 +254,102 @@ static __always_inline int pc_parse4(struct __sk_buff *skb, struct pc_packet *p,
 	return pc_parse_transport(skb, p, offset + header, 0);
 }
 
+/* Where a walk over extension headers ended: the reason to drop the packet, or what comes next. */
+#define PC_WALK_NEXT_SHIFT 8
+#define PC_WALK_OFFSET_SHIFT 16
+#define PC_WALK_COUNT_SHIFT 48
+
+static __always_inline __u64 pc_walk_result(__u32 offset, __u32 next, __u32 count)
+{
+	return (__u64)count << PC_WALK_COUNT_SHIFT | (__u64)offset << PC_WALK_OFFSET_SHIFT | (next & 0xff) << PC_WALK_NEXT_SHIFT;
+}
+
+/*
+ * Walks extension headers from offset on, after count others of which the last was a fragment's. Stops before the transport
+ * header, and at the header of a fragment. Not static: verified once, for any arguments.
+ */
+__noinline __u64 pc_walk_extensions(struct __sk_buff *skb, __u32 offset, __u32 end, __u32 next, __u32 count)
+{
+	__u32 length, fragmented = count;
+	__u8 header[8];
+
+	for (int i = 0; i <= PC_MAX_EXTENSIONS + 1; i++) {
+		if (count > PC_MAX_EXTENSIONS)
+			break;
+		if (next != 0 && next != 43 && next != 44 && next != 60)
+			return pc_walk_result(offset, next, count);
+		if (offset + sizeof(header) > end || bpf_skb_load_bytes(skb, offset, header, sizeof(header)))
+			return PC_REASON_TRUNCATED;
+		length = (header[1] + 1) * 8;
+		switch (next) {
+		case 0:
+			/* Hop-by-hop options come first or not at all (RFC 8200 4.1). */
+			if (count)
+				return PC_REASON_MALFORMED;
+			break;
+		case 43:
+			/* Segments left: the packet is for somebody else than it says. */
+			if (header[3])
+				return PC_REASON_EXTENSION_HEADERS;
+			break;
+		case 44:
+			if (fragmented)
+				return PC_REASON_MALFORMED;
+			if (header[2] || header[3] & 0xf9)
+				return pc_walk_result(offset, next, count);
+			/* The whole packet in one fragment (RFC 6946). */
+			length = sizeof(header);
+			break;
+		}
+		offset += length;
+		/* What follows may be a protocol of whose header nothing is read. */
+		if (offset > end)
+			return PC_REASON_TRUNCATED;
+		count++;
+		next = header[0];
+	}
+	return PC_REASON_EXTENSION_HEADERS;
+}
+
 static __always_inline int pc_parse6(struct __sk_buff *skb, struct pc_packet *p, __u32 offset)
 {
-	struct pc_fragment_header header;
-	struct pc_ip6_header ip;
-	__u32 length;
-	__u8 next;
+	struct pc_fragment_header fragment;
+	struct pc_ip6_start ip;
+	__u32 length, count;
+	__u64 walk;
 
-	if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)))
+	if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip))
+	    || bpf_skb_load_bytes(skb, offset + PC_IP6_SOURCE, &p->source, sizeof(p->source))
+	    || bpf_skb_load_bytes(skb, offset + PC_IP6_DESTINATION, &p->destination, sizeof(p->destination)))
 		return PC_REASON_TRUNCATED;
 	if ((ip.version_class_flow_be & bpf_htonl(0xf0000000)) != bpf_htonl(0x60000000))
 		return PC_REASON_MALFORMED;
 	p->family = 6;
-	p->source = ip.source;
-	p->destination = ip.destination;
 	length = bpf_ntohs(ip.payload_length_be);
-	offset += sizeof(ip);
+	offset += sizeof(struct pc_ip6_header);
 	if (!length && skb->gso_size)
 		length = skb->len - offset;
 	p->end = offset + length;
 	if (p->end > skb->len)
 		return PC_REASON_TRUNCATED;
-	next = ip.next_header;
-	for (int i = 0; i <= PC_MAX_EXTENSIONS; i++) {
-		if (next != 0 && next != 43 && next != 44 && next != 60) {
-			p->protocol = next;
-			return pc_parse_transport(skb, p, offset, ip.hop_limit);
-		}
-		if (offset + sizeof(header) > p->end || bpf_skb_load_bytes(skb, offset, &header, sizeof(header)))
+	walk = pc_walk_extensions(skb, offset, p->end, ip.next_header, 0);
+	if (walk & 0xff)
+		return walk & 0xff;
+	if ((walk >> PC_WALK_NEXT_SHIFT & 0xff) == 44) {
+		offset = walk >> PC_WALK_OFFSET_SHIFT;
+		if (offset + sizeof(fragment) > p->end || bpf_skb_load_bytes(skb, offset, &fragment, sizeof(fragment)))
 			return PC_REASON_TRUNCATED;
-		if (next == 44) {
-			length = bpf_ntohs(header.offset_be);
-			if (p->roles & (PC_FIRST_FRAGMENT | PC_LATER_FRAGMENT))
-				return PC_REASON_MALFORMED;
-			p->protocol = header.next_header;
-			if (!pc_parse_fragment(p, length >> 3, length & 1, bpf_ntohl(header.id_be)))
-				return PC_PARSED;
-			offset += sizeof(header);
-		} else {
-			/* Byte 3 of a routing header: segments left. The packet is for somebody else than it says. */
-			if (next == 43 && ((__u8 *)&header)[3])
-				return PC_REASON_EXTENSION_HEADERS;
-			/* Hop-by-hop options come first or not at all (RFC 8200 4.1). */
-			if (next == 0 && i)
-				return PC_REASON_MALFORMED;
-			offset += (((__u8 *)&header)[1] + 1) * 8;
-			/* What follows may be a protocol of whose header nothing is read. */
-			if (offset > p->end)
-				return PC_REASON_TRUNCATED;
-		}
-		next = header.next_header;
+		length = bpf_ntohs(fragment.offset_be);
+		count = (walk >> PC_WALK_COUNT_SHIFT) + 1;
+		p->protocol = fragment.next_header;
+		if (!pc_parse_fragment(p, length >> 3, length & 1, bpf_ntohl(fragment.id_be)))
+			return PC_PARSED;
+		walk = pc_walk_extensions(skb, offset + sizeof(fragment), p->end, fragment.next_header, count);
+		if (walk & 0xff)
+			return walk & 0xff;
 	}
-	return PC_REASON_EXTENSION_HEADERS;
+	p->protocol = walk >> PC_WALK_NEXT_SHIFT;
+	return pc_parse_transport(skb, p, walk >> PC_WALK_OFFSET_SHIFT, ip.hop_limit);
 }
 
 /* Any frame. *p is zero before. */
@@ -389,7 +441,7 @@ static __always_inline int pc_parse_quoted(struct __sk_buff *skb, struct pc_pack
 	__u64 transport;
 	union {
 		struct pc_ip4_header ip4;
-		struct pc_ip6_header ip6;
+		struct pc_ip6_start ip6;
 	} u;
 
 	if (p->family == 4) {
@@ -403,13 +455,13 @@ static __always_inline int pc_parse_quoted(struct __sk_buff *skb, struct pc_pack
 		p->protocol = u.ip4.protocol;
 		offset += (u.ip4.version_ihl & 0xf) * 4;
 	} else {
-		if (bpf_skb_load_bytes(skb, offset, &u.ip6, sizeof(u.ip6)))
+		if (bpf_skb_load_bytes(skb, offset, &u.ip6, sizeof(u.ip6))
+		    || bpf_skb_load_bytes(skb, offset + PC_IP6_SOURCE, &p->destination, sizeof(p->destination))
+		    || bpf_skb_load_bytes(skb, offset + PC_IP6_DESTINATION, &p->source, sizeof(p->source)))
 			return 0;
 		if ((u.ip6.version_class_flow_be & bpf_htonl(0xf0000000)) != bpf_htonl(0x60000000))
 			return 0;
-		p->source = u.ip6.destination;
-		p->destination = u.ip6.source;
-		transport = pc_skip_quoted_extensions(skb, offset + sizeof(u.ip6), u.ip6.next_header);
+		transport = pc_skip_quoted_extensions(skb, offset + sizeof(struct pc_ip6_header), u.ip6.next_header);
 		if (!transport)
 			return 0;
 		p->protocol = transport;

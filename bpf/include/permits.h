@@ -55,19 +55,20 @@ static __always_inline __u64 pc_finish_tag(__u64 sum)
 	return sum ? sum : 1;
 }
 
-/* opener: the direction of the flow's first packet. local and remote as the endpoint sees them. */
-static __always_inline __u64 pc_flow_tag(__u32 ifindex, __u32 opener, const struct pc_packet *p, __u32 direction)
+/* Of the flow in either direction; local and remote as the endpoint sees them. */
+static __always_inline __u64 pc_flow_sum(__u32 ifindex, const struct pc_packet *p, __u32 direction)
 {
-	__u32 kind = p->family << 16 | p->protocol << 8 | opener;
-	__u64 sum;
-
 	if (direction == PC_INGRESS)
-		sum = pc_nh_addresses(p->family, &p->destination, &p->source)
+		return pc_nh_addresses(p->family, &p->destination, &p->source)
 			+ pc_nh(4, (__u32)p->destination_port << 16 | p->source_port, ifindex);
-	else
-		sum = pc_nh_addresses(p->family, &p->source, &p->destination)
-			+ pc_nh(4, (__u32)p->source_port << 16 | p->destination_port, ifindex);
-	return pc_finish_tag(sum + pc_nh(5, kind, 0));
+	return pc_nh_addresses(p->family, &p->source, &p->destination)
+		+ pc_nh(4, (__u32)p->source_port << 16 | p->destination_port, ifindex);
+}
+
+/* kind: family << 16, protocol << 8. opener: the direction of the flow's first packet. */
+static __always_inline __u64 pc_flow_tag(__u64 sum, __u32 kind, __u32 opener)
+{
+	return pc_finish_tag(sum + pc_nh(5, kind | opener, 0));
 }
 
 /* Reassembly goes by protocol in IPv4 only (RFC 791, RFC 8200 4.5). */

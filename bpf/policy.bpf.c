@@ -53,15 +53,10 @@ static __always_inline int pc_finish(struct __sk_buff *skb, __u32 direction, __u
 static __always_inline enum pc_reason pc_judge_error(struct __sk_buff *skb, struct pc_view *view, struct pc_packet *p,
 						     enum pc_reason reason)
 {
-	const struct pc_address local = pc_local(view, p);
 	__u32 rule = view->rule;
 	enum pc_reason answered;
-	struct pc_address end;
 
-	if (!pc_parse_quoted(skb, p))
-		return reason;
-	end = pc_local(view, p);
-	if (!pc_same_address(&end, &local))
+	if (!pc_parse_quoted(skb, p, view->direction))
 		return reason;
 	answered = pc_judge_slowly(view, p, PC_FACT_QUOTED);
 	if (answered >= PC_REASON_FIRST_DENY) {

@@ -47,16 +47,6 @@ static __always_inline struct pc_address pc_remote(const struct pc_view *view, c
 	return remote;
 }
 
-static __always_inline struct pc_address pc_local(const struct pc_view *view, const struct pc_packet *p)
-{
-	struct pc_address local = {
-		.word[0] = view->direction == PC_INGRESS ? p->destination.word[0] : p->source.word[0],
-		.word[1] = view->direction == PC_INGRESS ? p->destination.word[1] : p->source.word[1],
-	};
-
-	return local;
-}
-
 static __always_inline int pc_is_own(const struct pc_view *view, __u8 family, const struct pc_address *address)
 {
 	struct pc_endpoint *endpoint = pc_endpoint(view->slot);
@@ -116,22 +106,17 @@ static __always_inline enum pc_reason pc_reason_of(__u32 verdict, int own)
  * The functions below that are not static are verified once, for any arguments, instead of once for each way that leads to
  * them. Before 5.12 arguments are numbers only, so what they need of a packet and its endpoint is packed into five:
  *
- * sum    of the flow's addresses and ports, see permits.h
- * facts  PC_FACT_*
- * place  slot, interface index << 32
- * rows   of the packet's direction, of the other << 32
- * rest   PC_REST_*
+ * sum      of the flow's addresses and ports, see permits.h
+ * facts    PC_FACT_*
+ * place    slot, interface index << 32
+ * reverse  what policy says of a reply, which is what it says of the packet that this one may be a reply to: see pc_policy
+ * rest     source port, destination port << 16, rule << 32
  */
 #define PC_FACT_PROTOCOL_SHIFT 16 /* below are roles */
 #define PC_FACT_FAMILY_SHIFT 24
 #define PC_FACT_DIRECTION_SHIFT 32
-#define PC_FACT_OWN_SHIFT 33 /* whether the remote address is one of the endpoint's */
-#define PC_FACT_QUOTED (1ULL << 34) /* what an ICMP error quotes leaves nothing behind */
+#define PC_FACT_QUOTED (1ULL << 33) /* what an ICMP error quotes leaves nothing behind */
 #define PC_FACT_REASON_SHIFT 40 /* what policy says */
-#define PC_FACT_DESTINATION_PORT_SHIFT 48
-#define PC_REST_CLASS_MASK 0x1ffffULL /* of the remote address; PC_CLASS_FAULT fits */
-#define PC_REST_SOURCE_PORT_SHIFT 17
-#define PC_REST_RULE_SHIFT 33
 
 static __always_inline __u32 pc_fact_direction(__u64 facts)
 {
@@ -180,8 +165,8 @@ static __always_inline int pc_begins(__u64 facts, __u64 place, __u64 rest)
 	if (facts & PC_OPENS)
 		return 1;
 	/* Adopting a connection that the other end opened would let it outlive a policy that denies it. */
-	if (!(facts & PC_TCP) || !endpoint->heal || (rest >> PC_REST_SOURCE_PORT_SHIFT & 0xffff) < PC_EPHEMERAL_PORTS
-	    || facts >> PC_FACT_DESTINATION_PORT_SHIFT >= PC_EPHEMERAL_PORTS)
+	if (!(facts & PC_TCP) || !endpoint->heal || (rest & 0xffff) < PC_EPHEMERAL_PORTS
+	    || (rest >> 16 & 0xffff) >= PC_EPHEMERAL_PORTS)
 		return 0;
 	endpoint->heal--;
 	return 1;
@@ -199,15 +184,11 @@ __noinline __u64 pc_policy(__u32 row, __u32 class, __u32 protocol, __u32 port, _
 }
 
 /* What a packet needs once policy has spoken, unless it is simply allowed. */
-__noinline __u64 pc_follow_up(__u64 sum, __u64 facts, __u64 place, __u64 rows, __u64 rest)
+__noinline __u64 pc_follow_up(__u64 sum, __u64 facts, __u64 place, __u64 reverse, __u64 rest)
 {
-	__u32 direction = pc_fact_direction(facts), closes = facts & PC_CLOSES, rule = rest >> PC_REST_RULE_SHIFT;
-	enum pc_reason reason = facts >> PC_FACT_REASON_SHIFT & 0xff, answered;
-	/* What policy says of a reply to this packet is what it says of the packet that this one may be a reply to. */
-	__u64 reverse = pc_policy(rows >> 32, rest & PC_REST_CLASS_MASK, facts >> PC_FACT_PROTOCOL_SHIFT & 0xff,
-				  rest >> PC_REST_SOURCE_PORT_SHIFT & 0xffff, facts >> PC_FACT_OWN_SHIFT & 1);
+	__u32 direction = pc_fact_direction(facts), closes = facts & PC_CLOSES, rule = rest >> 32;
+	enum pc_reason reason = facts >> PC_FACT_REASON_SHIFT & 0xff, answered = reverse & 0xff;
 
-	answered = reverse & 0xff;
 	/* Denied, or would be if audited policies were enforced: does it belong to a flow that may go on? */
 	if (reason >= PC_REASON_AUDIT && facts & PC_REPLIES && answered < PC_REASON_FIRST_DENY) {
 		if (pc_permit_use(pc_fact_tag(sum, facts, !direction), closes)) {
@@ -239,67 +220,68 @@ __noinline __u64 pc_follow_up(__u64 sum, __u64 facts, __u64 place, __u64 rows, _
 	return pc_result(reason, rule);
 }
 
-static __always_inline __u64 pc_call_follow_up(const struct pc_view *view, const struct pc_packet *p, __u32 class, __u32 own,
-					       __u64 quoted, enum pc_reason reason)
+static __always_inline enum pc_reason pc_call_follow_up(struct pc_view *view, const struct pc_packet *p, __u64 quoted,
+							enum pc_reason reason, __u64 reverse)
 {
-	__u64 facts = p->roles | (__u64)p->protocol << PC_FACT_PROTOCOL_SHIFT | (__u64)p->family << PC_FACT_FAMILY_SHIFT
-		| (__u64)view->direction << PC_FACT_DIRECTION_SHIFT | (__u64)own << PC_FACT_OWN_SHIFT | quoted
-		| (__u64)reason << PC_FACT_REASON_SHIFT | (__u64)p->destination_port << PC_FACT_DESTINATION_PORT_SHIFT;
+	__u64 result;
 
-	return pc_follow_up(pc_flow_sum(view->ifindex, p, view->direction), facts,
-			    view->slot | (__u64)view->ifindex << 32, view->row | (__u64)view->reverse_row << 32,
-			    class | (__u64)p->source_port << PC_REST_SOURCE_PORT_SHIFT | (__u64)view->rule << PC_REST_RULE_SHIFT);
-}
-
-/* Whether a packet that policy allows may leave something behind. */
-static __always_inline int pc_leaves_permit(const struct pc_view *view, const struct pc_packet *p)
-{
-	return pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED
-		|| (view->reverse_row && (p->roles & PC_OPENS || pc_endpoint(view->slot)->heal));
+	result = pc_follow_up(pc_flow_sum(view->ifindex, p, view->direction),
+			      p->roles | (__u64)p->protocol << PC_FACT_PROTOCOL_SHIFT | (__u64)p->family << PC_FACT_FAMILY_SHIFT
+				      | (__u64)view->direction << PC_FACT_DIRECTION_SHIFT | quoted
+				      | (__u64)reason << PC_FACT_REASON_SHIFT,
+			      view->slot | (__u64)view->ifindex << 32, reverse,
+			      p->source_port | (__u32)p->destination_port << 16 | (__u64)view->rule << 32);
+	view->rule = result >> 32;
+	return result & 0xff;
 }
 
 /* A packet with an address of ours at one end and a transport header that was read. Notes the rule. */
 static __always_inline enum pc_reason pc_judge(struct pc_view *view, const struct pc_packet *p)
 {
+	__u32 class, own, keep, verdict = PC_VERDICT_ALLOW << PC_VERDICT_KIND_SHIFT;
 	const struct pc_address remote = pc_remote(view, p);
-	__u32 class, own, verdict = PC_VERDICT_ALLOW << PC_VERDICT_KIND_SHIFT;
 	enum pc_reason reason = PC_REASON_UNPOLICED;
-	__u64 result;
+	__u64 reverse;
 
 	if (!view->row && !view->reverse_row)
 		return reason;
 	class = pc_classify(p->family, &remote);
+	keep = pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED;
 	if (view->row) {
 		verdict = pc_verdict(view->row, class, pc_port_key(p->protocol, p->destination_port));
 		view->rule = verdict & PC_VERDICT_ARG_MASK;
 		reason = PC_REASON_ALLOWED;
 	}
-	if (pc_verdict_kind(verdict) == PC_VERDICT_ALLOW && !pc_leaves_permit(view, p))
+	/* Only a packet that opens a flow leaves a permit, but for connections that lost theirs. */
+	if (pc_verdict_kind(verdict) == PC_VERDICT_ALLOW && !keep
+	    && !(view->reverse_row && (p->roles & PC_OPENS || pc_endpoint(view->slot)->heal)))
 		return reason;
-	own = p->family == 4 ? pc_is_own(view, 4, &remote) : pc_is_own_slowly(view, 6, &remote);
+	own = pc_is_own_slowly(view, p->family, &remote);
 	if (pc_verdict_kind(verdict) != PC_VERDICT_ALLOW)
 		reason = pc_reason_of(verdict, own);
-	result = pc_call_follow_up(view, p, class, own, 0, reason);
-	view->rule = result >> 32;
-	return result & 0xff;
+	if (reason >= PC_REASON_FIRST_DENY && !keep && !(p->roles & PC_REPLIES))
+		return reason;
+	reverse = pc_policy(view->reverse_row, class, p->protocol, p->source_port, own);
+	if (reason >= PC_REASON_FIRST_DENY && !keep && (reverse & 0xff) >= PC_REASON_FIRST_DENY)
+		return reason;
+	return pc_call_follow_up(view, p, 0, reason, reverse);
 }
 
 /* The same as pc_judge: less to verify, more to do for a packet that is simply allowed. quoted: PC_FACT_QUOTED or 0. */
 static __always_inline enum pc_reason pc_judge_slowly(struct pc_view *view, const struct pc_packet *p, __u64 quoted)
 {
 	const struct pc_address remote = pc_remote(view, p);
+	__u64 forward, reverse;
 	__u32 class, own;
-	__u64 result;
 
 	if (!view->row && !view->reverse_row)
 		return PC_REASON_UNPOLICED;
 	class = pc_classify(p->family, &remote);
 	own = pc_is_own_slowly(view, p->family, &remote);
-	result = pc_policy(view->row, class, p->protocol, p->destination_port, own);
-	view->rule = result >> 32;
-	result = pc_call_follow_up(view, p, class, own, quoted, result & 0xff);
-	view->rule = result >> 32;
-	return result & 0xff;
+	forward = pc_policy(view->row, class, p->protocol, p->destination_port, own);
+	reverse = pc_policy(view->reverse_row, class, p->protocol, p->source_port, own);
+	view->rule = forward >> 32;
+	return pc_call_follow_up(view, p, quoted, forward & 0xff, reverse);
 }
 
 #endif

@@ -433,31 +433,38 @@ __noinline __u64 pc_read_quoted_transport(struct __sk_buff *skb, __u32 offset, _
 
 /*
  * An ICMP error quotes the IP header of a packet and at least the first 8 bytes of what follows. *p, the error, becomes a
- * packet of the same flow the other way: the answer, which travels in the direction of the error.
+ * packet of the same flow the other way: the answer, which travels in the direction of the error. 0: that is not known, or
+ * the packet was not between this end of the error and another.
  */
-static __always_inline int pc_parse_quoted(struct __sk_buff *skb, struct pc_packet *p)
+static __always_inline int pc_parse_quoted(struct __sk_buff *skb, struct pc_packet *p, __u32 direction)
 {
+	struct pc_address *local = direction == PC_INGRESS ? &p->destination : &p->source;
+	struct pc_address *remote = direction == PC_INGRESS ? &p->source : &p->destination;
 	__u32 offset = p->transport_offset + 8;
 	__u64 transport;
 	union {
 		struct pc_ip4_header ip4;
 		struct pc_ip6_start ip6;
+		struct pc_address address;
 	} u;
 
 	if (p->family == 4) {
 		if (bpf_skb_load_bytes(skb, offset, &u.ip4, sizeof(u.ip4)))
 			return 0;
 		if (u.ip4.version_ihl >> 4 != 4 || (u.ip4.version_ihl & 0xf) < 5
-		    || u.ip4.fragment_be & bpf_htons(PC_IP4_OFFSET))
+		    || u.ip4.fragment_be & bpf_htons(PC_IP4_OFFSET)
+		    || (__u32)local->word[0] != (direction == PC_INGRESS ? u.ip4.source_be : u.ip4.destination_be))
 			return 0;
-		p->source.word[0] = u.ip4.destination_be;
-		p->destination.word[0] = u.ip4.source_be;
+		remote->word[0] = direction == PC_INGRESS ? u.ip4.destination_be : u.ip4.source_be;
 		p->protocol = u.ip4.protocol;
 		offset += (u.ip4.version_ihl & 0xf) * 4;
 	} else {
-		if (bpf_skb_load_bytes(skb, offset, &u.ip6, sizeof(u.ip6))
-		    || bpf_skb_load_bytes(skb, offset + PC_IP6_SOURCE, &p->destination, sizeof(p->destination))
-		    || bpf_skb_load_bytes(skb, offset + PC_IP6_DESTINATION, &p->source, sizeof(p->source)))
+		if (bpf_skb_load_bytes(skb, offset + (direction == PC_INGRESS ? PC_IP6_SOURCE : PC_IP6_DESTINATION), &u.address,
+				       sizeof(u.address))
+		    || !pc_same_address(&u.address, local)
+		    || bpf_skb_load_bytes(skb, offset + (direction == PC_INGRESS ? PC_IP6_DESTINATION : PC_IP6_SOURCE), remote,
+					  sizeof(*remote))
+		    || bpf_skb_load_bytes(skb, offset, &u.ip6, sizeof(u.ip6)))
 			return 0;
 		if ((u.ip6.version_class_flow_be & bpf_htonl(0xf0000000)) != bpf_htonl(0x60000000))
 			return 0;

@@ -162,7 +162,7 @@ __noinline __u64 pc_slow(struct __sk_buff *skb, __u32 hook)
 	return pc_outcome(&view, &packet, reason);
 }
 
-static __always_inline enum pc_reason pc_judge_plain(struct pc_view *view, const struct pc_packet *p)
+static __always_inline __u32 pc_judge_plain(struct __sk_buff *skb, struct pc_view *view, struct pc_packet *p)
 {
 	if (view->flags & (PC_ENDPOINT_CHECK_SOURCE | PC_ENDPOINT_CLOSED)) {
 		if (view->flags & PC_ENDPOINT_CLOSED)
@@ -170,22 +170,21 @@ static __always_inline enum pc_reason pc_judge_plain(struct pc_view *view, const
 		if (view->direction == PC_EGRESS && !pc_is_own(view, p->family, &p->source))
 			return PC_REASON_SPOOFED;
 	}
-	return pc_judge(view, p);
+	return pc_judge(skb, view, p);
 }
-
-/* No packet has this outcome. */
-#define PC_NOT_PLAIN PC_OUTCOME_REASON
 
 /* Apart from IPv4, which leaves both more of the stack. */
 __noinline __u64 pc_plain6(struct __sk_buff *skb, __u32 hook)
 {
 	struct pc_packet packet;
-	enum pc_reason reason;
 	struct pc_view view;
+	__u32 reason;
 
 	if (!pc_view(skb, hook, skb->ifindex & (PC_NEAR_SLOTS - 1), &view) || !pc_parse_fast6(skb, &packet))
 		return PC_NOT_PLAIN;
-	reason = pc_judge_plain(&view, &packet);
+	reason = pc_judge_plain(skb, &view, &packet);
+	if (reason == PC_NOT_PLAIN)
+		return PC_NOT_PLAIN;
 	pc_count(&view, reason, skb->len);
 	return pc_outcome(&view, &packet, reason);
 }
@@ -195,17 +194,19 @@ static __always_inline int pc_hook(struct __sk_buff *skb, __u32 hook)
 	void *data = (void *)(long)skb->data;
 	__u64 outcome = PC_NOT_PLAIN;
 	struct pc_packet packet;
-	enum pc_reason reason;
 	struct pc_view view;
 	__be16 type = 0;
+	__u32 reason;
 
 	if (data + ETH_HLEN <= (void *)(long)skb->data_end)
 		type = *(__be16 *)(data + ETH_HLEN - 2);
 	if (type == bpf_htons(ETH_P_IP)) {
 		if (pc_view(skb, hook, skb->ifindex & (PC_NEAR_SLOTS - 1), &view) && pc_parse_fast4(skb, &packet)) {
-			reason = pc_judge_plain(&view, &packet);
-			pc_count(&view, reason, skb->len);
-			return pc_finish(skb, view.direction, reason, pc_outcome(&view, &packet, reason));
+			reason = pc_judge_plain(skb, &view, &packet);
+			if (reason != PC_NOT_PLAIN) {
+				pc_count(&view, reason, skb->len);
+				return pc_finish(skb, view.direction, reason, pc_outcome(&view, &packet, reason));
+			}
 		}
 	} else if (type == bpf_htons(ETH_P_IPV6)) {
 		outcome = pc_plain6(skb, hook);

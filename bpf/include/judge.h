@@ -3,6 +3,7 @@
 #ifndef PORTCULLIS_JUDGE_H
 #define PORTCULLIS_JUDGE_H
 
+#include "parse.h"
 #include "permits.h"
 #include "verdict.h"
 
@@ -235,10 +236,13 @@ static __always_inline enum pc_reason pc_call_follow_up(struct pc_view *view, co
 	return result & 0xff;
 }
 
-/* A packet with an address of ours at one end and a transport header that was read. Notes the rule. */
-static __always_inline enum pc_reason pc_judge(struct pc_view *view, const struct pc_packet *p)
+/* Not a reason: the packet is for pc_judge_slowly. */
+#define PC_NOT_PLAIN 0xff
+
+/* A plain packet of a near endpoint. Notes the rule. */
+static __always_inline __u32 pc_judge(struct __sk_buff *skb, struct pc_view *view, struct pc_packet *p)
 {
-	__u32 class, own, keep, verdict = PC_VERDICT_ALLOW << PC_VERDICT_KIND_SHIFT;
+	__u32 class, keep, verdict = PC_VERDICT_ALLOW << PC_VERDICT_KIND_SHIFT;
 	const struct pc_address remote = pc_remote(view, p);
 	enum pc_reason reason = PC_REASON_UNPOLICED;
 	__u64 reverse;
@@ -252,22 +256,33 @@ static __always_inline enum pc_reason pc_judge(struct pc_view *view, const struc
 		view->rule = verdict & PC_VERDICT_ARG_MASK;
 		reason = PC_REASON_ALLOWED;
 	}
+	/* Asked for again, as below the packet is read again, rather than kept: what most packets need has the registers. */
+	view->ifindex = skb->ifindex;
+	view->slot = view->ifindex & (PC_NEAR_SLOTS - 1);
 	/* Only a packet that opens a flow leaves a permit, but for connections that lost theirs. */
 	if (pc_verdict_kind(verdict) == PC_VERDICT_ALLOW && !keep
 	    && !(view->reverse_row && (p->roles & PC_OPENS || pc_endpoint(view->slot)->heal)))
 		return reason;
-	own = pc_is_own_slowly(view, p->family, &remote);
+	if (pc_is_own(view, p->family, &remote))
+		return PC_NOT_PLAIN;
 	if (pc_verdict_kind(verdict) != PC_VERDICT_ALLOW)
-		reason = pc_reason_of(verdict, own);
+		reason = pc_reason_of(verdict, 0);
 	if (reason >= PC_REASON_FIRST_DENY && !keep && !(p->roles & PC_REPLIES))
 		return reason;
-	reverse = pc_policy(view->reverse_row, class, p->protocol, p->source_port, own);
+	if (!pc_parse_fast(skb, p))
+		return PC_NOT_PLAIN;
+	reverse = pc_policy(view->reverse_row, class, p->protocol, p->source_port, 0);
 	if (reason >= PC_REASON_FIRST_DENY && !keep && (reverse & 0xff) >= PC_REASON_FIRST_DENY)
 		return reason;
+	view->ifindex = skb->ifindex;
+	view->slot = view->ifindex & (PC_NEAR_SLOTS - 1);
 	return pc_call_follow_up(view, p, 0, reason, reverse);
 }
 
-/* The same as pc_judge: less to verify, more to do for a packet that is simply allowed. quoted: PC_FACT_QUOTED or 0. */
+/*
+ * Any packet with an address of ours at one end and a transport header that was read. Less to verify than pc_judge, more to
+ * do for a packet that is simply allowed. quoted: PC_FACT_QUOTED or 0. Notes the rule.
+ */
 static __always_inline enum pc_reason pc_judge_slowly(struct pc_view *view, const struct pc_packet *p, __u64 quoted)
 {
 	const struct pc_address remote = pc_remote(view, p);

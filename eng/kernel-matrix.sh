@@ -10,8 +10,15 @@ work=$root/artifacts/kernel-matrix
 
 # Test projects that run in every guest.
 suites=(Datapath.Ebpf.Tests)
-# What xunit runs of them with --quick.
-quick=(-class '*.Attached.*' -class '*.Packets.*')
+# What xunit runs of them with --quick: packets through the programs, real connections, both ways to attach, take-over.
+quick=()
+for methods in \
+  Packets.{VerdictTests,HostileTests,IcmpErrorTests,FragmentTests,SourceTests,AuditTests,ReplyTests}.'*' \
+  Attached.EbpfDatapathTests.{Connections,ForeignFilters,Agent_ThatAttaches,Vlan}'*' \
+  Attached.InterfaceLifeTests.Interface_Renamed'*' \
+  Attached.{TakeOverTests,OlderFlowTests}.'*'; do
+  quick+=(-method "*.$methods")
+done
 # Seconds after which a guest counts as hung.
 guest_timeout=${PORTCULLIS_GUEST_SECONDS:-7200}
 
@@ -29,7 +36,8 @@ ${suites[*]}, runs these tests as root in the guest and prints passed, failed an
   --help             print this and exit
 
 Kernels are downloaded once, by apt, into $cache; delete a kernel's folder to get its newest package.
-Missing packages (qemu-system-x86, busybox-static, cpio, kmod, iproute2, bpftool, xz-utils) are installed with apt.
+Missing packages (qemu-system-x86, busybox-static, cpio, kmod, iproute2, bpftool, xz-utils,
+iptables) are installed with apt.
 A guest may take PORTCULLIS_GUEST_SECONDS (7200): emulated, the kernel verifies the programs for minutes.
 The console of each guest is kept in artifacts/kernel-matrix/VERSION.log.
 Exit: 0 every test passed on every kernel, 1 some did not, 2 usage or environment.
@@ -77,6 +85,7 @@ install_missing_packages() {
   need ip iproute2
   need bpftool bpftool
   need xz xz-utils
+  need xtables-legacy-multi iptables
   ((${#missing[@]} > 0)) || return 0
   ((EUID == 0)) || die "missing packages ${missing[*]}: install them or run as root"
   echo "kernel-matrix: installing ${missing[*]}" >&2

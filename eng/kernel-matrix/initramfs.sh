@@ -28,6 +28,20 @@ add_tools() {
   for tool in ip tc bpftool; do
     add_files "$tree" "$(command -v "$tool")"
   done
+  add_iptables "$tree"
+}
+
+# The legacy backend: all kernels of the matrix have it, and it needs the fewest modules.
+add_iptables() {
+  local tree=$1 program name
+  program=$(command -v xtables-legacy-multi)
+  add_files "$tree" "$program"
+  for name in iptables ip6tables; do
+    ln -s "${program##*/}" "$tree${program%/*}/$name"
+  done
+  # Matches and targets, loaded by name.
+  # shellcheck disable=SC2046
+  add_files "$tree" $(dpkg -L iptables | grep -E '/xtables/lib(x|ip6?)t_.*\.so$')
 }
 
 # The installed runtime as it is: nothing has to be published, and its assemblies are compiled ahead already.

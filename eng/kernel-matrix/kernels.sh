@@ -5,7 +5,8 @@ declare -A kernel_suite=([5.10]=bullseye-security [6.1]=bookworm-security [6.12]
 declare -A kernel_package=([5.10]=linux-image-cloud-amd64 [6.1]=linux-image-cloud-amd64 [6.12]=linux-image-6.12-cloud-amd64)
 
 # What the tests use and Debian builds as modules.
-kernel_modules=(veth dummy 8021q sch_ingress cls_bpf act_gact nf_conntrack nf_conntrack_netlink)
+kernel_modules=(veth dummy 8021q sch_ingress cls_bpf act_gact nf_conntrack nf_conntrack_netlink
+  iptable_filter iptable_nat ip6table_filter xt_conntrack xt_nat)
 
 # The base address that this machine's own apt sources use for Debian's security archive.
 debian_security_mirror() {
@@ -25,7 +26,7 @@ private_apt() {
 
 fetch_kernel() {
   local kernel=$1 folder=$cache/$1 mirror package
-  [[ ! -f $folder/version ]] || return 0
+  [[ ! -f $folder/version || $(cat "$folder/module-list" 2>/dev/null) != "${kernel_modules[*]}" ]] || return 0
   mirror=$(debian_security_mirror)
   rm -rf "$folder"
   mkdir -p "$folder/apt/lists/partial" "$folder/apt/cache/archives/partial" "$folder/package"
@@ -53,6 +54,7 @@ unpack_kernel() {
   depmod -b "$tree" "$version"
   (cd "$tree" && find lib | cpio -o -H newc --quiet) >"$folder/modules.cpio"
   rm -rf "$folder/package" "$folder/apt" "$tree"
+  echo "${kernel_modules[*]}" >"$folder/module-list"
   echo "$version" >"$folder/version"
 }
 

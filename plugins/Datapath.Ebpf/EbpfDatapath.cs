@@ -72,12 +72,12 @@ internal sealed partial class EbpfDatapath : IDatapath
     }
 
     /// <inheritdoc/>
-    public async ValueTask<ApplyResult> ApplyAsync(ChangeSet changes, CancellationToken cancellationToken)
+    public ValueTask<ApplyResult> ApplyAsync(ChangeSet changes, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(changes);
         cancellationToken.ThrowIfCancellationRequested();
         CheckMounted(forWriting: _lowering is null || changes.Replace);
-        var full = await EndRemovalAsync();
+        var full = EndRemoval();
         var endpoints = Merge(changes);
         var problems = new List<Finding>();
         using var hooks = _hooks.EnterScope();
@@ -106,13 +106,13 @@ internal sealed partial class EbpfDatapath : IDatapath
         }
 
         _endpoints = endpoints;
-        return problems.Count == 0 ? ApplyResult.Complete : new ApplyResult(problems);
+        return new(problems.Count == 0 ? ApplyResult.Complete : new ApplyResult(problems));
     }
 
     /// <inheritdoc/>
-    public async ValueTask<IReadOnlyList<string>> CleanupAsync(bool allInstances, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyList<string>> CleanupAsync(bool allInstances, CancellationToken cancellationToken)
     {
-        await EndRemovalAsync();
+        EndRemoval();
         StopWatching();
         using var hooks = _hooks.EnterScope();
         var removed = _attachments.RemoveAll(allInstances, cancellationToken);
@@ -129,7 +129,7 @@ internal sealed partial class EbpfDatapath : IDatapath
         }
 
         Forget();
-        return removed;
+        return new(removed);
     }
 
     /// <inheritdoc/>
@@ -156,12 +156,13 @@ internal sealed partial class EbpfDatapath : IDatapath
     }
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
-        await EndRemovalAsync();
+        EndRemoval();
         // Attached programs keep themselves and their tables alive.
         StopWatching();
         Forget();
+        return ValueTask.CompletedTask;
     }
 
     private void BeginRemoval(RuleLowering lowering, EbpfGeneration generation, HashSet<int> gone) => _removal = Task.Run(() =>
@@ -182,13 +183,8 @@ internal sealed partial class EbpfDatapath : IDatapath
         }
     });
 
-    /// <summary>
-    /// Ends when nothing of the latest change set is left to remove. Who applies from a thread with a network namespace of its own waits for it
-    /// there: a change set that has to wait goes on in a thread of the process's namespace.
-    /// </summary>
-    internal Task Removal => _removal;
-
-    private Task<TableFullException?> EndRemovalAsync() => Interlocked.Exchange(ref _removal, Task.FromResult<TableFullException?>(null));
+    // Waits on this thread, at most for a grace period: interfaces are those of its network namespace, and a continuation could run in another.
+    private TableFullException? EndRemoval() => Interlocked.Exchange(ref _removal, Task.FromResult<TableFullException?>(null)).GetAwaiter().GetResult();
 
     // A change in place writes there only what belongs to a new interface.
     private static void CheckMounted(bool forWriting)
@@ -375,6 +371,12 @@ internal sealed partial class EbpfDatapath : IDatapath
     private Dictionary<int, InterfacePlan> PlanAll(Dictionary<NamespacedName, Endpoint> endpoints, RuleLowering lowering, List<Finding> problems)
     {
         var plans = new Dictionary<int, InterfacePlan>();
+        if (lowering.UnfitAddresses > 0)
+        {
+            problems.Add(new Finding(
+                FindingSeverity.Error, default, "peers", $"fall into more than the {AddressClasses.Capacity} classes there can be: {lowering.UnfitAddresses} blocks of addresses are denied by every rule set until others are gone; let fewer different selectors overlap"));
+        }
+
         foreach (var endpoint in endpoints.Values)
         {
             if (InterfacePlan.For(endpoint, _settings.AllowSpoofing, id => lowering.Fits(id) ? lowering.RowReferenceOf(id) : 0) is not { } plan)
@@ -496,7 +498,7 @@ internal sealed partial class EbpfDatapath : IDatapath
 
     private static partial class Log
     {
-        [LoggerMessage(EventId = 3001, Level = LogLevel.Information, Message = "eBPF table {Table} is full ({Capacity} entries): building a larger generation")]
+        [LoggerMessage(EventId = 3001, Level = LogLevel.Information, Message = "eBPF table {Table} is full ({Capacity} entries): building another generation")]
         public static partial void Growing(ILogger logger, string table, int capacity);
 
         [LoggerMessage(EventId = 3002, Level = LogLevel.Warning, Message = "Somebody had removed the eBPF programs from interface {Interface}: they are attached again")]

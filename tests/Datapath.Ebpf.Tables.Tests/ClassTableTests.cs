@@ -123,6 +123,41 @@ public sealed class ClassTableTests : IDisposable
     }
 
     [Fact]
+    public void Addresses_BeyondTheLastClass_AreDeniedUntilThereIsRoom()
+    {
+        // One address for each set of 17 peer sets: 2^17 classes. Without one of the peer sets half of them are left, which fit.
+        const int sets = 17;
+        const int addresses = 70_000;
+        using var tables = new TestTables();
+        var lowering = new RuleLowering(tables);
+        lowering.Apply(AddRules(1, new RuleTier(RuleTierKind.Admin, [.. Enumerable.Range(1, sets).Select(set => Rule("all", RuleAction.Accept, [set]))])));
+        for (var set = 0; set < sets; set++)
+        {
+            lowering.Complete();
+            lowering.Apply(AddPrefixes(set + 1, [.. Enumerable.Range(1, addresses).Where(i => (i >> set & 1) != 0).Select(i => $"{Host(i)}/32")]));
+        }
+
+        var denied = Enumerable.Range(1, addresses).Count(i => KindOf(tables, lowering, i) == Verdict.Deny);
+        Assert.InRange(denied, 1, addresses - 60_000);
+        Assert.Equal(denied, lowering.UnfitAddresses);
+        Assert.Equal(Verdict.Allow, KindOf(tables, lowering, 0));
+
+        lowering.Complete();
+        var full = Assert.Throws<TableFullException>(() =>
+            lowering.Apply(RemovePrefixes(1, [.. Enumerable.Range(1, addresses).Where(i => (i & 1) != 0).Select(i => $"{Host(i)}/32")])));
+
+        Assert.Equal("classes", full.Table);
+        using var others = new TestTables();
+        var rebuilt = new RuleLowering(others, lowering.World);
+        Assert.Equal(0, rebuilt.UnfitAddresses);
+        Assert.All(Enumerable.Range(2, addresses - 2), i => Assert.Equal(Verdict.Allow, KindOf(others, rebuilt, i)));
+
+        static string Host(int i) => $"10.{i >> 16}.{i >> 8 & 255}.{i & 255}";
+        static uint KindOf(TestTables tables, RuleLowering lowering, int i) =>
+            Verdict.Kind(TableReader.Judge(tables, lowering.RowOf(new RuleSetId(1)), IpAddress.Parse(Host(i)), 0, 1));
+    }
+
+    [Fact]
     public void Prefix_AddedTwiceOrRemovedTwice_Throws()
     {
         _lowered.Change(AddPrefixes(1, "10.0.0.1/32"));

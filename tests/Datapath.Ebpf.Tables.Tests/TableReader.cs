@@ -56,6 +56,11 @@ internal sealed unsafe class TableReader(KernelTables tables, uint row, IpAddres
 
     private bool ReadBlock4()
     {
+        if (_reference == Reference.Unfit)
+        {
+            return true;
+        }
+
         if (Reference.IsClass(_reference))
         {
             return ReadRow();
@@ -74,6 +79,11 @@ internal sealed unsafe class TableReader(KernelTables tables, uint row, IpAddres
 
     private bool ReadNode6()
     {
+        if (_reference == Reference.Unfit)
+        {
+            return true;
+        }
+
         if (Reference.IsClass(_reference))
         {
             return ReadRow();

@@ -39,8 +39,13 @@ internal sealed class AddressClasses
 
     public bool IsInitial => _numbers.IsInitial && _byPeerSet.Count == 0;
 
-    /// <summary>The class of a set. A new one must be used before the next is asked for.</summary>
-    /// <exception cref="TableFullException">All numbers are taken.</exception>
+    /// <summary>Table entries whose addresses are denied by every rule set because no number was left for their class.</summary>
+    public int Unfit { get; private set; }
+
+    /// <summary>Whether <see cref="Unfit"/> entries would find a class in tables that are built anew, or enough of them to be worth it.</summary>
+    public bool HasRoomForUnfit => Unfit > 0 && _numbers.Room >= Math.Min(Unfit, Capacity / 16);
+
+    /// <summary>The class of a set, or <see cref="Reference.Unfit"/>. A new one must be used before the next is asked for.</summary>
     public uint Of(int set)
     {
         if (set == SetPool.Empty)
@@ -60,13 +65,27 @@ internal sealed class AddressClasses
     public ReadOnlySpan<int> With(int peerSet) =>
         _byPeerSet.TryGetValue(peerSet, out var classes) ? CollectionsMarshal.AsSpan(classes) : [];
 
-    /// <summary>Notes that one more entry holds the class.</summary>
-    public void Use(uint number) => _uses[number]++;
+    /// <summary>Notes that one more entry holds what <see cref="Of"/> gave.</summary>
+    public void Use(uint number)
+    {
+        if (number == Reference.Unfit)
+        {
+            Unfit++;
+        }
+        else
+        {
+            _uses[number]++;
+        }
+    }
 
-    /// <summary>Notes that one entry less holds the class.</summary>
+    /// <summary>Notes that one entry less holds it.</summary>
     public void Unuse(uint number)
     {
-        if (--_uses[number] == 0 && number != 0)
+        if (number == Reference.Unfit)
+        {
+            Unfit--;
+        }
+        else if (--_uses[number] == 0 && number != 0)
         {
             _unused.Add((int)number);
         }
@@ -102,6 +121,11 @@ internal sealed class AddressClasses
         if (_numbers.Used == Capacity)
         {
             ReleaseUnused();
+        }
+
+        if (!_numbers.HasRoom)
+        {
+            return Reference.Unfit;
         }
 
         var number = _numbers.Allocate();

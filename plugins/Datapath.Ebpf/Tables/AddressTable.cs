@@ -105,7 +105,7 @@ internal abstract unsafe class AddressTable(
             return;
         }
 
-        if (Reference.IsClass(reference))
+        if (Reference.IsClass(reference) || reference == Reference.Unfit)
         {
             classes.Use(reference);
         }
@@ -126,7 +126,7 @@ internal abstract unsafe class AddressTable(
 
     protected void Free(uint reference)
     {
-        if (Reference.IsClass(reference))
+        if (Reference.IsClass(reference) || reference == Reference.Unfit)
         {
             classes.Unuse(reference);
         }

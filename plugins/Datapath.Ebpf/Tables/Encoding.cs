@@ -8,6 +8,9 @@ internal static class Reference
     public const uint Node = 0x80000000;
     public const uint ValueMask = 0x3fffffff;
 
+    /// <summary>No class: every rule set denies such an address. The programs take no other meaning from this kind.</summary>
+    public const uint Unfit = 0xc0000000;
+
     public static bool IsClass(uint reference) => (reference & KindMask) == 0;
 
     public static bool IsBlock(uint reference) => (reference & KindMask) == Block;

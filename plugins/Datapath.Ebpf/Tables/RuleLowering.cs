@@ -90,6 +90,11 @@ internal sealed class RuleLowering
         PaintChanged();
         RuleSetId[] waiting = [.. _unfit];
         _unfit.Clear();
+        if (_classes.HasRoomForUnfit)
+        {
+            throw new TableFullException("classes", AddressClasses.Capacity);
+        }
+
         AddRows(waiting.Select(id => World.RuleSets[id]).Concat(changes.RuleSets));
         return new LoweringResult(_classes.Count, World.RuleSets.Count);
     }
@@ -130,6 +135,9 @@ internal sealed class RuleLowering
     /// <summary>How an endpoint refers to the row for a rule set: its number, and whether it denies nothing.</summary>
     /// <exception cref="KeyNotFoundException">There is no such rule set.</exception>
     public uint RowReferenceOf(RuleSetId id) => _rows.RowOf(id) | (_rows.IsOpen(id) ? Pc.RowOpen : 0);
+
+    /// <summary>Table entries whose addresses are denied by every rule set, for want of a class. They get one once enough others are gone.</summary>
+    public int UnfitAddresses => _classes.Unfit;
 
     /// <summary>The rule a verdict's number stands, or last stood, for; null for 0 and unknown numbers. From any thread.</summary>
     public RuleReference? RuleOf(uint number) => _numbers.RuleOf(number);

@@ -64,6 +64,9 @@ internal sealed class SlotAllocator : IRetirement
 
     public int Capacity => _capacity;
 
+    /// <summary>How many times <see cref="Allocate"/> finds an entry.</summary>
+    public int Room => _capacity - Used + _retired.Count;
+
     /// <summary>Whether <see cref="Allocate"/> finds an entry.</summary>
     public bool HasRoom => _free.Count > 0 || _retired.Count > 0 || _next < _capacity;
 

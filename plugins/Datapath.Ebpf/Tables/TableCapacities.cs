@@ -24,7 +24,7 @@ internal sealed record TableCapacities(int Blocks, int Nodes6, int Rows, int Pag
             Round(blocks), Round(blocks6.Nodes), Math.Min(Round(ruleSets + 1), MaxRows), Round((ruleSets * (long)pagesPerRow) + 64), Round(ports), Round(rules));
     }
 
-    /// <summary>This with one table doubled, the one an exception names.</summary>
+    /// <summary>This with one table doubled, the one an exception names. The number of classes is fixed: new tables only give them out anew.</summary>
     public TableCapacities Grow(TableFullException full) => full.Table switch
     {
         "blocks" => this with { Blocks = Blocks * 2 },
@@ -32,6 +32,7 @@ internal sealed record TableCapacities(int Blocks, int Nodes6, int Rows, int Pag
         "rows" when Rows < MaxRows => this with { Rows = Rows * 2 },
         "pages" => this with { Pages = Pages * 2 },
         "ports" => this with { Ports = Ports * 2 },
+        "classes" => this,
         "rules" => this with { Rules = Rules * 2 },
         _ => throw new InvalidOperationException($"table {full.Table} has a fixed size of {full.Capacity}", full),
     };

@@ -61,11 +61,7 @@ internal sealed class Machine : IDisposable
     }
 
     public ApplyResult Apply(EbpfDatapath datapath, ChangeSet changes) =>
-        Host.Run(() =>
-        {
-            datapath.Removal.GetAwaiter().GetResult();
-            return datapath.ApplyAsync(changes, TestContext.Current.CancellationToken).AsTask().GetAwaiter().GetResult();
-        });
+        Host.Run(() => datapath.ApplyAsync(changes, TestContext.Current.CancellationToken).AsTask().GetAwaiter().GetResult());
 
     public IReadOnlyList<string> Cleanup(EbpfDatapath datapath, bool all = false) =>
         Host.Run(() => datapath.CleanupAsync(all, TestContext.Current.CancellationToken).AsTask().GetAwaiter().GetResult());

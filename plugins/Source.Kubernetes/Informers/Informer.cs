@@ -227,9 +227,9 @@ internal sealed partial class Informer<T>(
         }
 
         if (_optional is not null && connection is not null && exception is ApiException { IsInStream: false } refused
-            && await _optional.IsAbsentAsync(refused, connection, server, cancellationToken))
+            && await _optional.JudgeAsync(refused, connection, server, cancellationToken) is { } wait)
         {
-            await Task.Delay(OptionalKind<T>.RetryAfter, time, cancellationToken);
+            await Task.Delay(wait, time, cancellationToken);
             return;
         }
 

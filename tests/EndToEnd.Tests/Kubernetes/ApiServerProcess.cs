@@ -112,6 +112,31 @@ internal sealed class ApiServerProcess : IAsyncDisposable
         await KubectlAsync("apply", "-f", path);
     }
 
+    /// <summary>Defines a kind that takes any object, and waits until it is served.</summary>
+    public async Task DefineAsync(string group, string version, string kind, string plural, string scope)
+    {
+        await ApplyAsync($$"""
+            apiVersion: apiextensions.k8s.io/v1
+            kind: CustomResourceDefinition
+            metadata:
+              name: {{plural}}.{{group}}
+              annotations: { api-approved.kubernetes.io: "unapproved, for a test" }
+            spec:
+              group: {{group}}
+              scope: {{scope}}
+              names: { plural: {{plural}}, singular: {{kind.ToLowerInvariant()}}, kind: {{kind}}, listKind: {{kind}}List }
+              versions:
+              - name: {{version}}
+                served: true
+                storage: true
+                schema: { openAPIV3Schema: { type: object, x-kubernetes-preserve-unknown-fields: true } }
+            """);
+        await KubectlAsync("wait", "--for=condition=established", "--timeout=30s", $"crd/{plural}.{group}");
+    }
+
+    /// <summary>Takes a definition away, and with it every object of its kind.</summary>
+    public Task UndefineAsync(string group, string plural) => KubectlAsync("delete", "crd", $"{plural}.{group}", "--timeout=60s");
+
     /// <summary>Sends a request as an administrator; returns when the server has answered.</summary>
     public async Task SendAsync(HttpMethod method, string path, JsonObject? body = null, string type = "application/json")
     {

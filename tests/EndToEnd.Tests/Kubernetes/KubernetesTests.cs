@@ -21,6 +21,20 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
     private const string AdmitsTeam =
         """{"podSelector":{"matchLabels":{"app":"demo-app"}},"policyTypes":["Ingress"],"ingress":[{"from":[{"namespaceSelector":{"matchLabels":{"team":"a"}}}]}]}""";
 
+    private const string AdminDeny = """
+        apiVersion: policy.networking.k8s.io/v1alpha2
+        kind: ClusterNetworkPolicy
+        metadata: { name: closed }
+        spec:
+          tier: Admin
+          priority: 10
+          subject: { pods: { namespaceSelector: {}, podSelector: { matchLabels: { app: demo-app } } } }
+          ingress: [ { action: Deny, from: [ { namespaces: {} } ] } ]
+        """;
+
+    /// <summary>How long a kind that appears is not looked for, and some.</summary>
+    private static readonly TimeSpan DefinitionLimit = TimeSpan.FromSeconds(20);
+
     private static readonly TimeSpan ChangeLimit = TimeSpan.FromSeconds(10);
 
     /// <summary>How long the server is away; PORTCULLIS_OUTAGE_SECONDS=60 makes it the long run.</summary>
@@ -183,6 +197,36 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
             string[] rule = ["-w", "-t", "nat", what, "PREROUTING", "-d", "10.96.0.1", "-p", "tcp", "--dport", "443", "-j", "DNAT", "--to-destination", $"{address}:6443"];
             var result = await Executable.RunProgramAsync(machine.Cluster.Network.Node, "iptables", rule);
             Assert.True(result.ExitCode == 0, result.Error);
+        }
+    }
+
+    [Fact]
+    public async Task Definition_OfClusterNetworkPolicies_AppearsAndGoes_IsFollowed()
+    {
+        await machine.StartAgentAsync();
+        await machine.AssertAllowedAsync(One, App);
+
+        await machine.Api.DefineAsync("policy.networking.k8s.io", "v1alpha2", "ClusterNetworkPolicy", "clusternetworkpolicies", "Cluster");
+        try
+        {
+            await machine.Api.ApplyAsync(AdminDeny);
+            await UntilAsync(One, App, ProbeOutcome.Denied, DefinitionLimit);
+        }
+        finally
+        {
+            await machine.Api.UndefineAsync("policy.networking.k8s.io", "clusternetworkpolicies");
+        }
+
+        await UntilAsync(One, App, ProbeOutcome.Allowed, DefinitionLimit);
+        await machine.Api.DefineAsync("policy.networking.k8s.io", "v1alpha2", "ClusterNetworkPolicy", "clusternetworkpolicies", "Cluster");
+        try
+        {
+            await machine.Api.ApplyAsync(AdminDeny);
+            await UntilAsync(One, App, ProbeOutcome.Denied, DefinitionLimit);
+        }
+        finally
+        {
+            await machine.Api.UndefineAsync("policy.networking.k8s.io", "clusternetworkpolicies");
         }
     }
 
@@ -368,12 +412,25 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
         return milliseconds;
     }
 
+    private static async Task<bool> HoldsAsync(AgentProcess agent, Func<Host.Api.StatusDto, bool> condition)
+    {
+        try
+        {
+            return condition(await agent.GetStatusAsync(Cancellation));
+        }
+        catch (Host.CommandException)
+        {
+            // It has been started and does not answer yet.
+            return false;
+        }
+    }
+
     private static async Task UntilAsync(AgentProcess agent, string what, Func<Host.Api.StatusDto, bool> condition)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         limit.CancelAfter(TimeSpan.FromSeconds(15));
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(2));
-        while (!condition(await agent.GetStatusAsync(Cancellation)))
+        while (!await HoldsAsync(agent, condition))
         {
             Assert.False(limit.IsCancellationRequested, $"waited 15 s until {what}");
             await timer.WaitForNextTickAsync(Cancellation);

@@ -231,6 +231,55 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
     }
 
     [Fact]
+    public async Task PolicyEndpoints_OnceTheyAreDefined_AreEnforced()
+    {
+        const string group = "networking.k8s.aws";
+        var agent = machine.LaunchAgent(policies: "policyEndpoints");
+        var ready = agent.WaitReadyAsync(Cancellation);
+        await UntilAsync(agent, "the missing definition is told", status => status.Problems.Any(
+            problem => problem.Message.Contains("answered 404 to a request for policyendpoints", StringComparison.Ordinal)));
+        await machine.Api.DefineAsync(group, "v1alpha1", "ClusterPolicyEndpoint", "clusterpolicyendpoints", "Cluster");
+        await machine.Api.DefineAsync(group, "v1alpha1", "PolicyEndpoint", "policyendpoints", "Namespaced");
+        try
+        {
+            await ready;
+            await machine.AssertAllowedAsync(Two, App);
+
+            await machine.Api.ApplyAsync(Chunk("p-1", """{"cidr":"10.213.0.11"}"""));
+            await UntilAsync(Two, App, ProbeOutcome.Denied, ChangeLimit);
+            await machine.AssertAllowedAsync(One, App);
+
+            await machine.Api.ApplyAsync(Chunk("p-2", """{"cidr":"10.213.0.12"}"""));
+            await UntilAsync(Two, App, ProbeOutcome.Allowed, ChangeLimit);
+            await machine.AssertDeniedAsync(Another, App);
+
+            await machine.Api.KubectlAsync("delete", "policyendpoints", "--all", "-n", "default");
+            await UntilAsync(Another, App, ProbeOutcome.Allowed, ChangeLimit);
+        }
+        finally
+        {
+            await machine.Api.UndefineAsync(group, "clusterpolicyendpoints");
+            await machine.Api.UndefineAsync(group, "policyendpoints");
+        }
+
+        await UntilAsync(agent, "the missing definition is told", status => status.Problems.Any(
+            problem => problem.Message.Contains("answered 404 to a request for policyendpoints", StringComparison.Ordinal)));
+        await machine.AssertAllowedAsync(One, App);
+
+        static string Chunk(string name, string rule) => $$$"""
+            apiVersion: networking.k8s.aws/v1alpha1
+            kind: PolicyEndpoint
+            metadata: { namespace: default, name: {{{name}}} }
+            spec:
+              policyRef: { namespace: default, name: p }
+              podIsolation: [Ingress]
+              podSelector: { matchLabels: { app: demo-app } }
+              podSelectorEndpoints: [ { hostIP: 10.213.0.1, podIP: 10.213.0.10, name: demo-app, namespace: default } ]
+              ingress: [ {{{rule}}} ]
+            """;
+    }
+
+    [Fact]
     public async Task Server_StoppedAndStarted_NothingOpensAndTheNextChangeCounts()
     {
         var agent = await machine.StartAgentAsync();

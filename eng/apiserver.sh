@@ -4,7 +4,7 @@
 # Provides a real API server for tests: etcd and kubectl from Debian, and kube-apiserver 1.20.2 built from Debian's source package
 # `kubernetes`. Prints the folder that holds the three programs. The first call downloads about 130 MB from this machine's own apt
 # mirror and builds for about five minutes on two processors; the result is kept in the user's cache folder
-# (portcullis/apiserver), nothing is installed. Delete that folder to build anew.
+# (portcullis/apiserver.2; the number grows with what is built), nothing is installed. Delete that folder to build anew.
 # Exit: 0 the programs are there; 2 they cannot be had here, with the reason on the last line of stderr.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 help_if_asked "$@"
@@ -12,7 +12,7 @@ help_if_asked "$@"
 
 suite=bookworm
 packages=(golang-1.19-go golang-1.19-src etcd-server kubernetes-client rsync libpopt0 libxxhash0)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/portcullis/apiserver
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/portcullis/apiserver.2
 work=$cache.build
 
 # apt with sources, lists and cache of its own, so that the machine's package state is not touched and root is not needed.
@@ -43,9 +43,19 @@ unpack() {
   while read -r patch; do
     patch -s -p1 -d "$work/source" <"$work/source/debian/patches/$patch"
   done <"$work/source/debian/patches/series"
+  mend_map_iteration "$work/source/vendor/github.com/modern-go/reflect2"
   for package in "$work"/*.deb; do
     dpkg-deb -x "$package" "$work/tools"
   done
+}
+
+# reflect2 1.0.1 asks the runtime for a map's iterator as it was before Go 1.18. With Go 1.19 that corrupts memory, and the server dies of the
+# first custom resource. The iterator belongs to the caller since then; its size is that of reflect.hiter.
+mend_map_iteration() {
+  sed -i -e 's/^\(func mapiterinit(.*\)) \*hiter$/\1, it *hiter)/' \
+    -e 's/^\t\/\/ rest fields are ignored$/\tpointers [6]unsafe.Pointer\n\tnumbers  [4]uintptr/' "$1/unsafe_link.go"
+  sed -i -e '/^func (type2 \*UnsafeMapType) UnsafeIterate(/a \\tit := new(hiter)\n\tmapiterinit(type2.rtype, *(*unsafe.Pointer)(obj), it)' \
+    -e 's/^\t\thiter:      mapiterinit(.*$/\t\thiter:      it,/' "$1/unsafe_map.go"
 }
 
 # A build environment of its own: neither this machine's Go nor its settings take part.

@@ -9,6 +9,10 @@ namespace Portcullis.Sources.Kubernetes;
 public sealed partial class KubernetesSource
 {
     private const string Core = "/api/v1";
+    private const string Discovery = "/apis/discovery.k8s.io/";
+
+    /// <summary>What the controller makes from selectors is known from the pods; what is left belongs to Services without one, and is little.</summary>
+    private const string StatedSlices = "endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io";
     private const string Networking = "networking.k8s.io/v1";
     private const string ClusterNetworking = "policy.networking.k8s.io/v1alpha2";
 
@@ -33,6 +37,16 @@ public sealed partial class KubernetesSource
             Create(
                 new ApiKind<ServiceObject>("services", Core, ApiJson.Default.ObjectListServiceObject, ApiJson.Default.ObjectFrameServiceObject),
                 ResourceKind.Service,
+                ObjectTranslator.Translate),
+            Create(
+                new ApiKind<EndpointSliceObject>(
+                    "endpointslices", Discovery + "v1", ApiJson.Default.ObjectListEndpointSliceObject, ApiJson.Default.ObjectFrameEndpointSliceObject)
+                {
+                    OtherGroupVersion = Discovery + "v1beta1",
+                    LabelSelector = StatedSlices,
+                    IsOptional = true,
+                },
+                ResourceKind.EndpointSlice,
                 ObjectTranslator.Translate),
             Create(Pods, ResourceKind.Workload, pods.Translate),
             Create(

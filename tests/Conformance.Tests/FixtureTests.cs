@@ -45,6 +45,7 @@ public sealed class FixtureTests
         .. world.Namespaces.Select(ResourceChange.Upsert),
         .. world.Nodes.Select(ResourceChange.Upsert),
         .. world.Services.Select(ResourceChange.Upsert),
+        .. world.EndpointSlices.Select(ResourceChange.Upsert),
         .. world.Workloads.Select(ResourceChange.Upsert),
         .. world.NetworkPolicies.Select(ResourceChange.Upsert),
         .. world.ClusterNetworkPolicies.Select(ResourceChange.Upsert),

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Portcullis.Host.Demo;
+using Portcullis.Host.Native;
 using Portcullis.Net;
 using Xunit;
 
@@ -99,6 +100,59 @@ public sealed class EnforcementTests(ITestOutputHelper output)
             "the late interface is known");
         await Machine.AssertDeniedAsync(machine.Client, late);
         await Machine.AssertAllowedAsync(machine.Client, machine.Server);
+    }
+
+    [Fact]
+    public async Task Container_OnABridge_IsEnforcedAtItsPortAlsoOnceTheBridgeForgotIt()
+    {
+        await using var machine = new Machine();
+        var node = machine.Network.Node;
+        node.Ip("""
+            link add br0 type bridge
+            addr add 10.214.0.1/24 dev br0
+            link set br0 up
+            """);
+        using var client = NetworkNamespace.Create($"{machine.Instance}-bridged-client");
+        using var server = NetworkNamespace.Create($"{machine.Instance}-bridged-server");
+        var from = AttachToBridge(node, client, "bridged-client", "10.214.0.2");
+        var to = AttachToBridge(node, server, "bridged-server", "10.214.0.3");
+        machine.Serve(to);
+        machine.Folder.Put("bridged.yaml", Machine.PodManifest(from) + Machine.PodManifest(to));
+        machine.Folder.Put("bridged-policy.yaml", Machine.ServerPolicy("bridged").Replace("app: server", "app: bridged-server", StringComparison.Ordinal));
+        var agent = await machine.StartAgentAsync();
+
+        await FromNodeAsync(ProbeOutcome.Allowed, to);
+        await FromNodeAsync(ProbeOutcome.Failed, from);
+        await UntilAsync(
+            async () => (await agent.GetStatusAsync(TestContext.Current.CancellationToken)).EndpointsWithoutInterface == 0,
+            TimeSpan.FromSeconds(1),
+            "the ports of both containers are known");
+        await Machine.AssertDeniedAsync(from, to);
+
+        node.Ip("""
+            link set bridged-server type bridge_slave fdb_flush
+            neigh flush dev br0
+            """);
+        await Machine.ChangeAsync(agent, () => machine.Folder.Put("other.yaml", Machine.ServerPolicy("server")));
+        Assert.Equal(0, (await agent.GetStatusAsync(TestContext.Current.CancellationToken)).EndpointsWithoutInterface);
+        await Machine.AssertDeniedAsync(from, to);
+        await FromNodeAsync(ProbeOutcome.Allowed, to);
+
+        async Task FromNodeAsync(ProbeOutcome expected, NetworkPod pod) => Assert.Equal(
+            expected, await HttpProbe.GetAsync(node, pod.Addresses[0], 80, Machine.AllowedLimit, TestContext.Current.CancellationToken));
+    }
+
+    private static NetworkPod AttachToBridge(NetworkNamespace node, NetworkNamespace network, string name, string address)
+    {
+        node.Ip($"""
+            link add {name} type veth peer name eth0 netns {network.Name}
+            link set {name} master br0 up
+            """);
+        network.Ip($"""
+            link set eth0 up
+            addr add {address}/24 dev eth0
+            """);
+        return new NetworkPod(new NamespacedName("default", name), [IpAddress.Parse(address)], network, name);
     }
 
     [Fact]

@@ -296,6 +296,46 @@ public sealed class LinkWatcherTests : IDisposable
         Assert.NotNull(table.Find("veth-a"));
     }
 
+    [Theory]
+    [InlineData("10.9.0.1/24", "10.9.0.2")]
+    [InlineData("fd00:9::1/64", "fd00:9::2")]
+    public async Task Bridge_WorkloadWasHeard_IsBehindItsPort(string own, string workload)
+    {
+        using var inside = NetworkNamespace.Create($"{_machine.Name}-in");
+        var dad = workload.Contains(':', StringComparison.Ordinal) ? " nodad" : string.Empty;
+        _machine.Ip($"""
+            link add br0 type bridge
+            addr add {own} dev br0{dad}
+            link set br0 up
+            link add port-a type veth peer name eth0 netns {inside.Name}
+            link set port-a master br0 up
+            """);
+        inside.Ip($"""
+            link set eth0 up
+            addr add {workload}/{own[^2..]} dev eth0{dad}
+            """);
+        var address = IpAddress.Parse(workload);
+        await Until(t => t.Find("port-a") is not null && t.Routes.Keys.Any(prefix => prefix.Contains(address)), "the bridge has a route");
+        Assert.Null(_watcher.Current.FindByRouteTo(address));
+
+        using var socket = _machine.Run(() => new System.Net.Sockets.Socket(System.Net.Sockets.SocketType.Dgram, System.Net.Sockets.ProtocolType.Udp));
+        socket.SendTo("hello"u8, new System.Net.IPEndPoint(address.ToIPAddress(), 9));
+        var table = await Until(t => t.FindByRouteTo(address) is not null, "the workload was heard");
+        var port = table.Find("port-a");
+        Assert.Equal(port, table.FindByRouteTo(address));
+
+        _machine.Ip("""
+            link set port-a type bridge_slave fdb_flush
+            neigh flush dev br0
+            """);
+        table = await Until(t => t.FindByRouteTo(address) is null, "the bridge forgot it");
+        Assert.Equal(port, table.FindByRouteTo(address, port));
+
+        _machine.Ip("link set port-a nomaster");
+        table = await Until(t => t.FindByRouteTo(address, port) is null, "the port left the bridge");
+        Assert.NotNull(table.Find("port-a"));
+    }
+
     [Fact]
     public async Task Burst_OfFiveHundredLinksAndRoutes_IsWholeInTheEnd()
     {

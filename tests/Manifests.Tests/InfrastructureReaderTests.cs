@@ -19,7 +19,7 @@ public class InfrastructureReaderTests
               selector: { app: web }
               externalIPs: [1.2.3.4]
               ports:
-              - { port: 80 }
+              - { port: 80, name: web }
               - { port: 81, targetPort: 8081, protocol: UDP, nodePort: 30000 }
               - { port: 82, targetPort: http }
               - { port: 83, targetPort: 0 }
@@ -28,7 +28,7 @@ public class InfrastructureReaderTests
         Assert.Equal([IpAddress.Parse("10.1.0.1"), IpAddress.Parse("fd00::1")], service.ClusterIps);
         Assert.Equal(
             [
-                new ServicePort(IpProtocol.Tcp, 80, (ushort)80),
+                new ServicePort(IpProtocol.Tcp, 80, (ushort)80) { Name = "web" },
                 new ServicePort(IpProtocol.Udp, 81, (ushort)8081),
                 new ServicePort(IpProtocol.Tcp, 82, "http"),
                 new ServicePort(IpProtocol.Tcp, 83, (ushort)83),
@@ -63,6 +63,50 @@ public class InfrastructureReaderTests
 
         Assert.Empty(read.Resources);
         Assert.Single(read.Findings);
+        Assert.False(read.Complete);
+    }
+
+    [Fact]
+    public void EndpointSlice_WithEverything_IsRead()
+    {
+        var slice = Reading.Clean<EndpointSlice>("""
+            apiVersion: discovery.k8s.io/v1
+            kind: EndpointSlice
+            metadata: { name: s-1, namespace: ns, labels: { kubernetes.io/service-name: s } }
+            addressType: IPv4
+            endpoints:
+            - { addresses: [10.0.0.1, 10.0.0.9], conditions: { ready: true, serving: true, terminating: false }, nodeName: n, zone: z }
+            - addresses: [10.0.0.2]
+            - { addresses: [10.0.0.3], conditions: { ready: false } }
+            - { addresses: [10.0.0.4], conditions: { terminating: true } }
+            ports:
+            - { name: https, port: 6443 }
+            - { port: 53, protocol: UDP, appProtocol: dns }
+            - { name: every }
+            """);
+
+        Assert.Equal(("ns", "s-1", "s"), (slice.Namespace, slice.Name, slice.Service));
+        Assert.Equal([IpAddress.Parse("10.0.0.1"), IpAddress.Parse("10.0.0.2")], slice.Addresses);
+        Assert.Equal([new NamedPort("https", IpProtocol.Tcp, 6443), new NamedPort("", IpProtocol.Udp, 53)], slice.Ports);
+    }
+
+    [Fact]
+    public void EndpointSlice_OfNames_HasNoAddresses() => Assert.Empty(
+        Reading.Clean<EndpointSlice>("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: { name: s }\naddressType: FQDN\nendpoints: [ { addresses: [a.example] } ]").Addresses);
+
+    [Theory]
+    [InlineData("addressType: IPv4\nendpoints: [ { addresses: [nowhere] } ]")]
+    [InlineData("addressType: IPv4\nendpoints: [ { addresses: [] } ]")]
+    [InlineData("addressType: IPv4\nendpoints: [ { adresses: [10.0.0.1] } ]")]
+    [InlineData("addressType: IPv4\nports: [ { port: 70000 } ]")]
+    [InlineData("addressType: IPv5")]
+    [InlineData("endpoints: []")]
+    public void EndpointSlice_Rejected_IsDropped(string fields)
+    {
+        var read = Reading.Of($"apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {{ name: s }}\n{fields}");
+
+        Assert.Empty(read.Resources);
+        Assert.NotEmpty(read.Findings);
         Assert.False(read.Complete);
     }
 

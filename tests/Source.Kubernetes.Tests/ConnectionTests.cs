@@ -104,6 +104,29 @@ public sealed class ConnectionTests : IDisposable
         Assert.Empty(watch.Problems);
     }
 
+    [Fact]
+    public async Task ClientCertificate_Expired_IsTold()
+    {
+        using var certificate = Certify(expired: false);
+        await using var server = await FakeApiServer.StartAsync(certificate);
+        using var client = Certify(expired: true);
+        using var key = client.GetECDsaPrivateKey()!;
+        var text = await File.ReadAllTextAsync(server.Kubeconfig, TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(
+            server.Kubeconfig,
+            text.Replace(
+                "tokenFile: token",
+                $"client-certificate-data: {Encode(client)}, client-key-data: {Convert.ToBase64String(System.Text.Encoding.ASCII.GetBytes(key.ExportPkcs8PrivateKeyPem()))}",
+                StringComparison.Ordinal),
+            TestContext.Current.CancellationToken);
+
+        await using var watch = new SourceWatch(server.Kubeconfig);
+
+        await watch.UntilProblemAsync(string.Create(
+            System.Globalization.CultureInfo.InvariantCulture,
+            $"does not accept the client certificate of kubeconfig {server.Kubeconfig}, which expired on {client.NotAfter.ToUniversalTime():yyyy-MM-dd HH:mm:ss} UTC: renew it"));
+    }
+
     private static string Encode(X509Certificate2 certificate) =>
         Convert.ToBase64String(System.Text.Encoding.ASCII.GetBytes(certificate.ExportCertificatePem()));
 

@@ -20,7 +20,7 @@ public sealed class InformerTests
         server.Nodes.Set(Some.Parse("""{"metadata":{"name":"node-a"},"status":{"addresses":[{"type":"InternalIP","address":"10.1.0.1"},{"type":"Hostname","address":"x"}]}}"""));
         server.Services.Set(Some.Parse("""
             {"metadata":{"namespace":"default","name":"svc"},"spec":{"clusterIP":"10.2.0.1","clusterIPs":["10.2.0.1"],"selector":{"app":"web"},
-             "ports":[{"port":80,"targetPort":"http"},{"port":81,"targetPort":8081,"protocol":"UDP"},{"port":82}]}}
+             "ports":[{"name":"web","port":80,"targetPort":"http"},{"port":81,"targetPort":8081,"protocol":"UDP"},{"port":82}]}}
             """));
         await using var watch = await SourceWatch.SyncedAsync(server.Kubeconfig);
 
@@ -32,7 +32,7 @@ public sealed class InformerTests
         Assert.Equal(("node-a", true, false, LabelSet.Of(("app", "web"))), (pod.NodeName, pod.Ready, pod.Finished, pod.Labels));
         var service = watch.World.Values.OfType<Service>().Single();
         Assert.Equal(
-            [new ServicePort(IpProtocol.Tcp, 80, "http"), new ServicePort(IpProtocol.Udp, 81, 8081), new ServicePort(IpProtocol.Tcp, 82, 82)],
+            [new ServicePort(IpProtocol.Tcp, 80, "http") { Name = "web" }, new ServicePort(IpProtocol.Udp, 81, 8081), new ServicePort(IpProtocol.Tcp, 82, 82)],
             service.Ports);
         Assert.Null(watch.World.Values.OfType<NetworkPolicy>().Single().Defect);
         Assert.Null(watch.World.Values.OfType<ClusterNetworkPolicy>().Single().Defect);

@@ -59,6 +59,31 @@ public sealed class OptionalKindTests
     }
 
     [Fact]
+    public async Task Kind_RefusedJustBeforeTheServerWasReady_IsAskedForAgainAtOnce()
+    {
+        await using var server = await FakeApiServer.StartAsync();
+        var kind = server.ClusterNetworkPolicies;
+        kind.Set(Some.ClusterPolicy("admin"));
+        var isFirst = true;
+        kind.Intercept = async (context, _) =>
+        {
+            if (!isFirst)
+            {
+                return false;
+            }
+
+            isFirst = false;
+            await FakeApiServer.RefuseAsync(context, 403, "Forbidden", "no role is known yet");
+            return true;
+        };
+
+        await using var watch = await SourceWatch.SyncedAsync(server.Kubeconfig);
+
+        Assert.Equal(["admin"], watch.Names);
+        Assert.Empty(watch.Problems);
+    }
+
+    [Fact]
     public async Task Kind_Forbidden_IsReportedAndTheRestGoesOn()
     {
         await using var server = await FakeApiServer.StartAsync();

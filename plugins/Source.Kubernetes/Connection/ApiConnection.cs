@@ -19,6 +19,9 @@ internal sealed class ApiConnection : IDisposable
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
 
     private readonly k8s.Kubernetes _client;
+
+    /// <summary>The client's own, which the client forgets once it is disposed: a request that is late shall find that out by its exception.</summary>
+    private readonly HttpClient _http;
     private readonly SslClientAuthenticationOptions _tls = new();
     private readonly TimeProvider _time;
 
@@ -38,6 +41,7 @@ internal sealed class ApiConnection : IDisposable
             handler.AutomaticDecompression = DecompressionMethods.GZip;
         };
         _client = new k8s.Kubernetes(configuration);
+        _http = _client.HttpClient;
         if (http is not null)
         {
             _tls = http.SslOptions;
@@ -74,7 +78,7 @@ internal sealed class ApiConnection : IDisposable
             await credentials.ProcessHttpRequestAsync(request, cancellationToken);
         }
 
-        var response = await _client.HttpClient.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         if (response.IsSuccessStatusCode)
         {
             return response;

@@ -16,10 +16,19 @@ internal sealed record ApiKind<T>(string Name, string GroupVersion, JsonTypeInfo
     /// <summary>Which objects; null: all.</summary>
     public string? FieldSelector { get; init; }
 
+    /// <summary>Which objects by their labels; null: all.</summary>
+    public string? LabelSelector { get; init; }
+
+    /// <summary>Where servers have it that do not have it at <see cref="GroupVersion"/>, with the fields that are read alike; null: nowhere.</summary>
+    public string? OtherGroupVersion { get; init; }
+
     /// <summary>Whether a server may do without it: then nothing waits for it.</summary>
     public bool IsOptional { get; init; }
 
-    private string Selection => FieldSelector is null ? string.Empty : $"&fieldSelector={Uri.EscapeDataString(FieldSelector)}";
+    private string Selection => Parameter("fieldSelector", FieldSelector) + Parameter("labelSelector", LabelSelector);
+
+    /// <summary>The kind at its other place.</summary>
+    public ApiKind<T> Elsewhere() => this with { GroupVersion = OtherGroupVersion!, OtherGroupVersion = GroupVersion };
 
     /// <summary>The request for a page. Without a version, so that it is never older than what was seen before.</summary>
     public string ListPath(string? next) =>
@@ -28,4 +37,6 @@ internal sealed record ApiKind<T>(string Name, string GroupVersion, JsonTypeInfo
     /// <summary>The request for what happens after a version.</summary>
     public string WatchPath(string version, TimeSpan duration) =>
         $"{GroupVersion}/{Name}?watch=true&allowWatchBookmarks=true&timeoutSeconds={(int)duration.TotalSeconds}&resourceVersion={Uri.EscapeDataString(version)}{Selection}";
+
+    private static string Parameter(string name, string? value) => value is null ? string.Empty : $"&{name}={Uri.EscapeDataString(value)}";
 }

@@ -33,8 +33,10 @@ internal sealed partial class Informer<T>(
     private string? _version;
     private int _emptyWatches;
     private bool _isWatching;
+    private bool _isElsewhere;
+    private ApiKind<T> _kind = kind;
 
-    public string Kind => kind.Name;
+    public string Kind => _kind.Name;
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -78,9 +80,10 @@ internal sealed partial class Informer<T>(
         }
         while (next is not null);
         objects.Commit(observedAt);
-        board.MarkSynced(kind.Name);
+        _isElsewhere = false;
+        board.MarkSynced(_kind.Name);
         _optional?.IsServed();
-        LogListed(kind.Name, count, version);
+        LogListed(_kind.Name, count, version);
         return version;
     }
 
@@ -89,9 +92,9 @@ internal sealed partial class Informer<T>(
         using var watchdog = new Watchdog(ListSilence, time, cancellationToken);
         try
         {
-            using var response = await connection.GetAsync(kind.ListPath(next), watchdog.Token);
+            using var response = await connection.GetAsync(_kind.ListPath(next), watchdog.Token);
             await using var stream = new WatchedStream(await response.Content.ReadAsStreamAsync(watchdog.Token), watchdog);
-            return await JsonSerializer.DeserializeAsync(stream, kind.List, watchdog.Token) ?? throw new UnreadableException("a list is null");
+            return await JsonSerializer.DeserializeAsync(stream, _kind.List, watchdog.Token) ?? throw new UnreadableException("a list is null");
         }
         catch (JsonException exception)
         {
@@ -110,15 +113,15 @@ internal sealed partial class Informer<T>(
         try
         {
             var duration = TimeSpan.FromSeconds(Random.Shared.Next(240, 300));
-            using var response = await connection.GetAsync(kind.WatchPath(_version!, duration), watchdog.Token);
+            using var response = await connection.GetAsync(_kind.WatchPath(_version!, duration), watchdog.Token);
             await using var stream = new WatchedStream(await response.Content.ReadAsStreamAsync(watchdog.Token), watchdog);
             _isWatching = true;
-            board.SetProblem(kind.Name, null);
+            board.SetProblem(_kind.Name, null);
             await ReadFramesAsync(stream, watchdog.Token);
         }
         catch (OperationCanceledException) when (watchdog.IsSilent)
         {
-            LogSilent(kind.Name, WatchSilence.TotalSeconds);
+            LogSilent(_kind.Name, WatchSilence.TotalSeconds);
             return;
         }
 
@@ -135,7 +138,7 @@ internal sealed partial class Informer<T>(
         }
         else if (++_emptyWatches > MaxEmptyWatches)
         {
-            LogRelisting(kind.Name, "watches end at once without telling anything");
+            LogRelisting(_kind.Name, "watches end at once without telling anything");
             _version = null;
             _emptyWatches = 1;
         }
@@ -183,7 +186,7 @@ internal sealed partial class Informer<T>(
     private void Take(ReadOnlySequence<byte> line)
     {
         var observedAt = time.GetTimestamp();
-        var frame = WatchFrame<T>.Read(line, kind.Frame);
+        var frame = WatchFrame<T>.Read(line, _kind.Frame);
         switch (frame.Type)
         {
             case FrameType.Added or FrameType.Modified:
@@ -205,24 +208,35 @@ internal sealed partial class Informer<T>(
     {
         var wasWatching = _isWatching;
         _isWatching = false;
-        LogFailed(kind.Name, exception);
+        LogFailed(_kind.Name, exception);
         if (MayHaveMissedSomething(exception) && _version is not null)
         {
-            LogRelisting(kind.Name, exception.Message);
+            LogRelisting(_kind.Name, exception.Message);
             _version = null;
         }
 
-        if (_optional is not null && connection is not null && exception is ApiException { IsInStream: false } refused
-            && await _optional.IsAbsentAsync(refused, connection, server, cancellationToken))
+        if (exception is ApiException { Status: HttpStatusCode.NotFound, IsInStream: false } && _kind.OtherGroupVersion is not null)
         {
-            await Task.Delay(OptionalKind<T>.RetryAfter, time, cancellationToken);
+            // Only what is at neither place is not there.
+            _kind = _kind.Elsewhere();
+            _isElsewhere = !_isElsewhere;
+            if (_isElsewhere)
+            {
+                return;
+            }
+        }
+
+        if (_optional is not null && connection is not null && exception is ApiException { IsInStream: false } refused
+            && await _optional.JudgeAsync(refused, connection, server, cancellationToken) is { } wait)
+        {
+            await Task.Delay(wait, time, cancellationToken);
             return;
         }
 
         // A watch that breaks is nothing to tell anybody, unless it cannot be made again.
         if (!wasWatching && !IsOfAbandonedConnection(exception))
         {
-            board.SetProblem(kind.Name, Failures.Explain(exception, server, connection, kind.Name));
+            board.SetProblem(_kind.Name, Failures.Explain(exception, server, connection, _kind.Name));
         }
 
         if (connection is not null

@@ -15,23 +15,32 @@ internal sealed class OptionalKind<T>(ApiKind<T> kind, IObjectSet<T> objects, Ch
     private long? _refusedSince;
 
     /// <summary>How soon to look again for a kind that is not there.</summary>
-    public static TimeSpan RetryAfter => TimeSpan.FromSeconds(5 + (5 * Random.Shared.NextDouble()));
+    private static TimeSpan RetryAfter => TimeSpan.FromSeconds(5 + (5 * Random.Shared.NextDouble()));
 
     /// <summary>The kind is there.</summary>
     public void IsServed() => _refusedSince = null;
 
-    /// <summary>Decides about a refusal; true when the kind is to be taken as absent for now.</summary>
-    public async Task<bool> IsAbsentAsync(ApiException refused, ApiConnection connection, ApiServer server, CancellationToken cancellationToken)
+    /// <summary>Decides about a refusal.</summary>
+    /// <returns>When to ask again if the kind is taken as absent for now, or if it is there by now; null: the refusal is a failure like any other.</returns>
+    public async Task<TimeSpan?> JudgeAsync(ApiException refused, ApiConnection connection, ApiServer server, CancellationToken cancellationToken)
     {
         if (refused.Status is not (HttpStatusCode.NotFound or HttpStatusCode.Forbidden))
         {
-            return false;
+            return null;
         }
 
         _refusedSince ??= time.GetTimestamp();
-        if (!await IsReadyAsync(connection, cancellationToken) && time.GetElapsedTime(_refusedSince.Value) < Patience)
+        if (await AnswersAsync(connection, "/readyz", cancellationToken))
         {
-            return false;
+            // The server may have become ready after it refused.
+            if (await AnswersAsync(connection, kind.ListPath(null), cancellationToken))
+            {
+                return TimeSpan.Zero;
+            }
+        }
+        else if (time.GetElapsedTime(_refusedSince.Value) < Patience)
+        {
+            return null;
         }
 
         // The next refusal is judged anew: the server may be another one by then.
@@ -49,19 +58,19 @@ internal sealed class OptionalKind<T>(ApiKind<T> kind, IObjectSet<T> objects, Ch
         }
 
         board.MarkSynced(kind.Name);
-        return true;
+        return RetryAfter;
     }
 
-    private static async Task<bool> IsReadyAsync(ApiConnection connection, CancellationToken cancellationToken)
+    private static async Task<bool> AnswersAsync(ApiConnection connection, string path, CancellationToken cancellationToken)
     {
         try
         {
-            using var response = await connection.GetAsync("/readyz", cancellationToken);
+            using var response = await connection.GetAsync(path, cancellationToken);
             return true;
         }
         catch (Exception exception) when (exception is ApiException or HttpRequestException or IOException)
         {
-            // Not ready, not allowed to ask, or gone: time decides.
+            // Not ready, not allowed to ask, or gone.
             return false;
         }
     }

@@ -15,6 +15,8 @@ namespace Portcullis.Sources.Kubernetes.Objects;
 [JsonSerializable(typeof(ObjectFrame<NodeObject>))]
 [JsonSerializable(typeof(ObjectList<ServiceObject>))]
 [JsonSerializable(typeof(ObjectFrame<ServiceObject>))]
+[JsonSerializable(typeof(ObjectList<EndpointSliceObject>))]
+[JsonSerializable(typeof(ObjectFrame<EndpointSliceObject>))]
 [JsonSerializable(typeof(ObjectList<PolicyObject>))]
 [JsonSerializable(typeof(ObjectFrame<PolicyObject>))]
 [JsonSerializable(typeof(ObjectList<PolicyEndpoint>))]

@@ -51,10 +51,45 @@ internal sealed record ServiceSpec
 
 internal sealed record ServicePortObject
 {
+    public string? Name { get; init; }
+
     public string? Protocol { get; init; }
 
     public int Port { get; init; }
 
     /// <summary>A number or a name.</summary>
     public JsonElement TargetPort { get; init; }
+}
+
+/// <summary>discovery.k8s.io EndpointSlice; v1 and v1beta1 have these fields alike.</summary>
+internal sealed record EndpointSliceObject : IApiObject
+{
+    public ObjectMeta? Metadata { get; init; }
+
+    public List<EndpointObject>? Endpoints { get; init; }
+
+    public List<EndpointPortObject>? Ports { get; init; }
+}
+
+internal sealed record EndpointObject
+{
+    public List<string>? Addresses { get; init; }
+
+    public EndpointConditions? Conditions { get; init; }
+}
+
+internal sealed record EndpointConditions
+{
+    public bool? Ready { get; init; }
+
+    public bool? Terminating { get; init; }
+}
+
+internal sealed record EndpointPortObject
+{
+    public string? Name { get; init; }
+
+    public string? Protocol { get; init; }
+
+    public int? Port { get; init; }
 }

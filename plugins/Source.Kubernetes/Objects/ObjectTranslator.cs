@@ -44,9 +44,25 @@ internal sealed class ObjectTranslator
             ? []
             : (item.Spec?.ClusterIPs ?? []).Prepend(item.Spec?.ClusterIP).Select(Parse).OfType<IpAddress>().Distinct().ToEquatableArray(),
         Ports = (item.Spec?.Ports ?? [])
-            .Select(port => new ServicePort(ParseProtocol(port.Protocol), (ushort)port.Port, TargetOf(port)))
+            .Select(port => new ServicePort(ParseProtocol(port.Protocol), (ushort)port.Port, TargetOf(port)) { Name = port.Name is { Length: > 0 } name ? name : null })
             .ToEquatableArray(),
         Selector = item.Spec?.Selector is { Count: > 0 } selector ? LabelSet.From(selector) : null,
+    });
+
+    public static Translated Translate(EndpointSliceObject item) => Sound(new EndpointSlice
+    {
+        Name = item.Metadata!.Name!,
+        Namespace = item.Metadata.Namespace!,
+        Service = item.Metadata.Labels?.GetValueOrDefault(EndpointSlice.ServiceLabel),
+        Addresses = (item.Endpoints ?? [])
+            .Where(endpoint => endpoint.Conditions is not { Ready: false } and not { Terminating: true })
+            .Select(endpoint => Parse(endpoint.Addresses?.FirstOrDefault()))
+            .OfType<IpAddress>()
+            .ToEquatableArray(),
+        Ports = (item.Ports ?? [])
+            .Where(port => port.Port is not null)
+            .Select(port => new NamedPort(port.Name ?? string.Empty, ParseProtocol(port.Protocol), (ushort)port.Port!))
+            .ToEquatableArray(),
     });
 
     /// <summary>A NetworkPolicy or ClusterNetworkPolicy, read as a manifest is.</summary>

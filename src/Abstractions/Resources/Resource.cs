@@ -12,6 +12,9 @@ public enum ResourceKind
     /// <summary>v1 Service.</summary>
     Service,
 
+    /// <summary>discovery.k8s.io/v1 EndpointSlice.</summary>
+    EndpointSlice,
+
     /// <summary>v1 Node.</summary>
     Node,
 

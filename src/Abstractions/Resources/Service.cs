@@ -21,7 +21,11 @@ public readonly record struct PortReference(ushort? Number, string? Name)
 /// <param name="Protocol">The transport protocol.</param>
 /// <param name="Port">The port at the cluster IP.</param>
 /// <param name="TargetPort">The port at the backends; a name is looked up in each backend.</param>
-public readonly record struct ServicePort(IpProtocol Protocol, ushort Port, PortReference TargetPort);
+public readonly record struct ServicePort(IpProtocol Protocol, ushort Port, PortReference TargetPort)
+{
+    /// <summary>Its name, by which an <see cref="EndpointSlice"/> refers to it; null when it has none.</summary>
+    public string? Name { get; init; }
+}
 
 /// <summary>v1 Service, as far as policy on egress sees it: cluster IPs and what they are translated to.</summary>
 public sealed record Service : Resource
@@ -35,7 +39,7 @@ public sealed record Service : Resource
     /// <summary>The ports.</summary>
     public EquatableArray<ServicePort> Ports { get; init; } = [];
 
-    /// <summary>The labels a backend must have; null when the Service selects none.</summary>
+    /// <summary>The labels a backend must have; null when the Service selects none: then <see cref="EndpointSlice"/>s state its backends.</summary>
     public LabelSet? Selector { get; init; }
 
     /// <inheritdoc/>

@@ -17,9 +17,10 @@ public sealed record NetworkPod(NamespacedName Name, EquatableArray<IpAddress> A
 }
 
 /// <summary>
-/// A node and its pods, each in a network namespace of its own, wired as the VPC CNI does: one veth for each pod, the pod's
-/// address a /32 or /128, a host route to it on the node, and in the pod a default route by a link-local address that the node's
-/// end of the veth answers for. The machine's own network stays untouched. Disposing removes everything.
+/// A node and its pods, each in a network namespace of its own, wired as the VPC CNI does and in its order: one veth for each pod, made and
+/// set up in the pod, the pod's address a /32 or /128, in the pod a default route by a link-local address that the node's end of the
+/// veth answers for; then that end is moved to the node and set up, and gets a host route to the pod. The machine's own network stays
+/// untouched. Disposing removes everything.
 /// </summary>
 public sealed class PodNetwork : IDisposable
 {
@@ -90,7 +91,7 @@ public sealed class PodNetwork : IDisposable
     /// <param name="name">Its name.</param>
     /// <param name="addresses">Its addresses, at most one of each family.</param>
     /// <param name="beforeInterface">Called when the pod has no interface yet.</param>
-    /// <param name="announced">Called when the kernel has announced the interface and the pod's end of it is still down.</param>
+    /// <param name="announced">Called when the kernel has announced the node's end of the interface, which is still down: nothing passes yet.</param>
     /// <exception cref="IpCommandException">The kernel refused.</exception>
     public NetworkPod AddPod(NamespacedName name, IReadOnlyList<IpAddress> addresses, Action<NetworkNamespace> beforeInterface, Action? announced = null)
     {
@@ -101,13 +102,18 @@ public sealed class PodNetwork : IDisposable
         var pod = new NetworkPod(name, [.. addresses], network, HostInterfaceOf(name));
         _pods.Add(pod);
         SkipDuplicateAddressDetection(network);
-        Node.Ip($"""
-            link add {pod.HostInterface} address {HostMac} type veth peer name eth0 netns {network.Name}
-            link set {pod.HostInterface} up
-            """);
+        network.Ip(string.Join('\n', [
+            $"link add eth0 type veth peer name {pod.HostInterface} address {HostMac}",
+            $"link set {pod.HostInterface} up",
+            "link set eth0 up",
+            .. addresses.SelectMany(PodCommands),
+            $"link set {pod.HostInterface} netns {Node.Name}",
+        ]));
         announced?.Invoke();
-        network.Ip(string.Join('\n', ["link set eth0 up", .. addresses.SelectMany(PodCommands)]));
-        Node.Ip(string.Join('\n', addresses.Select(address => $"route add {IpPrefix.Host(address)} dev {pod.HostInterface}")));
+        Node.Ip(string.Join('\n', [
+            $"link set {pod.HostInterface} up",
+            .. addresses.Select(address => $"route add {IpPrefix.Host(address)} dev {pod.HostInterface}"),
+        ]));
         return pod;
     }
 

@@ -150,7 +150,7 @@ internal sealed class EndpointResolver(IReadOnlyList<string> closedPrefixes)
         && !claims.ContainsKey(link.Index)
         && closedPrefixes.Any(prefix => link.Name.StartsWith(prefix, StringComparison.Ordinal));
 
-    private static Link? FindLink(Endpoint endpoint, LinkTable table)
+    private Link? FindLink(Endpoint endpoint, LinkTable table)
     {
         if (endpoint.InterfaceName is { } name)
         {
@@ -164,7 +164,7 @@ internal sealed class EndpointResolver(IReadOnlyList<string> closedPrefixes)
 
         foreach (var address in endpoint.Addresses)
         {
-            var link = endpoint.Side == InterfaceSide.Self ? FindOwner(address, table) : table.FindByRouteTo(address);
+            var link = endpoint.Side == InterfaceSide.Self ? FindOwner(address, table) : table.FindByRouteTo(address, _told.GetValueOrDefault(endpoint.Workload)?.Link);
             if (link is not null)
             {
                 return link;

@@ -14,6 +14,15 @@ namespace Portcullis.Host.Links;
 /// <param name="Incarnation">As of <see cref="Link"/>.</param>
 internal readonly record struct LinkState(string Name, int Index, string Kind, bool IsLoopback, bool IsUp, int Incarnation = 0)
 {
+    /// <summary>The index of the bridge (or bond, or VRF) it is a port of; 0: of none.</summary>
+    public int Master { get; init; }
+
+    /// <summary>Whether it is a bridge.</summary>
+    public bool IsBridge => Kind == "bridge";
+
+    /// <summary>Whether it is made for one workload, which is at its other end.</summary>
+    public bool IsForOneWorkload => Kind is "veth" or "netkit" or "tun";
+
     /// <summary>It, as a datapath knows it.</summary>
     public Link ToLink() => new(Name, Index, Incarnation);
 }
@@ -42,6 +51,12 @@ internal sealed record LinkTable
     /// <summary>The routes of the main table; never an empty array.</summary>
     public ImmutableDictionary<IpPrefix, ImmutableArray<Route>> Routes { get; init; } = ImmutableDictionary<IpPrefix, ImmutableArray<Route>>.Empty;
 
+    /// <summary>The Ethernet addresses of neighbours on bridges.</summary>
+    public ImmutableDictionary<(int Bridge, IpAddress Address), ulong> Neighbours { get; init; } = ImmutableDictionary<(int, IpAddress), ulong>.Empty;
+
+    /// <summary>The port that a bridge last heard an Ethernet address on, among those that are made for one workload.</summary>
+    public ImmutableDictionary<(int Bridge, ulong Ethernet), int> Forwarding { get; init; } = ImmutableDictionary<(int, ulong), int>.Empty;
+
     /// <summary>Bit n is set when there may be an IPv4 route of prefix length n + 1.</summary>
     internal UInt128 Lengths4 { get; init; }
 
@@ -60,12 +75,16 @@ internal sealed record LinkTable
     public Link? Find(string name) => Names.TryGetValue(name, out var index) ? Links[index].ToLink() : null;
 
     /// <summary>The interface behind which a local workload with this address is; null when no route says so.</summary>
+    /// <param name="address">The address.</param>
+    /// <param name="known">Where it was found before; null: nowhere.</param>
     /// <remarks>
     /// Follows the longest prefix, as the kernel does. A host route names the workload's interface. A route to a whole subnet does
     /// so only on interfaces that are made for one workload: the machine's own network card has one too, and policing that one
-    /// with a workload's rules would cut the machine off. Neither is it ever loopback or the way to the default gateway.
+    /// with a workload's rules would cut the machine off. Neither is it ever loopback or the way to the default gateway. On a bridge it is
+    /// the port where the workload's Ethernet address was heard; null before it was heard at all. A bridge forgets who is silent, and anybody on it can
+    /// claim an address: once found, the workload stays where it was found as long as that port is there.
     /// </remarks>
-    public Link? FindByRouteTo(IpAddress address)
+    public Link? FindByRouteTo(IpAddress address, Link? known = null)
     {
         var lengths = address.Family == IpFamily.IPv4 ? Lengths4 : Lengths6;
         while (lengths != 0)
@@ -74,7 +93,7 @@ internal sealed record LinkTable
             lengths ^= UInt128.One << bit;
             if (Routes.TryGetValue(new IpPrefix(address, bit + 1), out var routes))
             {
-                return ToWorkload(routes.MinBy(route => route.Metric), isHostRoute: bit + 1 == address.Width);
+                return ToWorkload(address, routes.MinBy(route => route.Metric), isHostRoute: bit + 1 == address.Width, known);
             }
         }
 
@@ -84,15 +103,35 @@ internal sealed record LinkTable
     private static bool IsLoopback(IpAddress address) =>
         address.Family == IpFamily.IPv4 ? (uint)address.Bits >> 24 == 127 : address.Bits == UInt128.One;
 
-    private Link? ToWorkload(Route route, bool isHostRoute)
+    private Link? ToWorkload(IpAddress address, Route route, bool isHostRoute, Link? known)
     {
-        if (!route.IsDirect || !Links.TryGetValue(route.Index, out var link) || link.IsLoopback || IsUplink(link.Index))
+        if (!route.IsDirect || !Links.TryGetValue(route.Index, out var link) || link.IsLoopback)
         {
             return null;
         }
 
-        return isHostRoute || link.Kind is "veth" or "netkit" or "tun" ? link.ToLink() : null;
+        if (link.IsBridge)
+        {
+            return FindBehindBridge(link.Index, address, known);
+        }
+
+        return (isHostRoute || link.IsForOneWorkload) && !IsUplink(link.Index) ? link.ToLink() : null;
     }
+
+    private Link? FindBehindBridge(int bridge, IpAddress address, Link? known)
+    {
+        if (known is { } port && IsPort(port.Index, bridge) && Links[port.Index].ToLink() == port)
+        {
+            return port;
+        }
+
+        return Neighbours.TryGetValue((bridge, address), out var ethernet)
+            && Forwarding.TryGetValue((bridge, ethernet), out var index) && IsPort(index, bridge)
+                ? Links[index].ToLink()
+                : null;
+    }
+
+    private bool IsPort(int index, int bridge) => Links.TryGetValue(index, out var link) && link.Master == bridge;
 
     private bool IsUplink(int index) =>
         IsUplink(index, new IpPrefix(IpAddress.V4(0), 0)) || IsUplink(index, new IpPrefix(IpAddress.V6(UInt128.Zero), 0));

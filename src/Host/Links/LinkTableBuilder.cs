@@ -57,6 +57,8 @@ internal sealed class LinkTableBuilder
             Links = _table.Links.Remove(index),
             Names = WithoutName(link),
             Addresses = _table.Addresses.Except(_table.Addresses.Where(entry => entry.Index == index)),
+            Neighbours = _table.Neighbours.RemoveRange(_table.Neighbours.Keys.Where(key => key.Bridge == index)),
+            Forwarding = _table.Forwarding.RemoveRange(_table.Forwarding.Where(entry => entry.Key.Bridge == index || entry.Value == index).Select(entry => entry.Key)),
         };
         RemoveRoutesOf(index, IpFamily.IPv4);
         RemoveRoutesOf(index, IpFamily.IPv6);
@@ -74,6 +76,25 @@ internal sealed class LinkTableBuilder
     {
         var addresses = _table.Addresses.Remove((address, index));
         _table = addresses == _table.Addresses ? _table : _table with { Addresses = addresses };
+    }
+
+    /// <summary>A neighbour on an interface has this Ethernet address, or none that is known; of interest on bridges only.</summary>
+    public void SetNeighbour(int index, IpAddress address, ulong? ethernet)
+    {
+        var isOfBridge = _table.Links.TryGetValue(index, out var link) && link.IsBridge;
+        var neighbours = isOfBridge && ethernet is { } known
+            ? _table.Neighbours.SetItem((index, address), known)
+            : _table.Neighbours.Remove((index, address));
+        _table = neighbours == _table.Neighbours ? _table : _table with { Neighbours = neighbours };
+    }
+
+    /// <summary>A bridge has heard an Ethernet address on a port last, or, with port 0, has forgotten it. Of interest are ports for one workload.</summary>
+    public void SetForwarding(int bridge, ulong ethernet, int port)
+    {
+        var forwarding = _table.Links.TryGetValue(port, out var link) && link.IsForOneWorkload
+            ? _table.Forwarding.SetItem((bridge, ethernet), port)
+            : _table.Forwarding.Remove((bridge, ethernet));
+        _table = forwarding == _table.Forwarding ? _table : _table with { Forwarding = forwarding };
     }
 
     /// <summary>There is this route.</summary>

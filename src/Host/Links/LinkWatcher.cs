@@ -135,10 +135,12 @@ internal sealed class LinkWatcher : IDisposable
         {
             (_lost, _interrupted, _routesUncertain) = (false, false, false);
             _builder.Clear();
-            Dump(RouteMessages.GetLink, family: null);
-            Dump(RouteMessages.GetAddress, family: null);
-            Dump(RouteMessages.GetRoute, IpFamily.IPv4);
-            Dump(RouteMessages.GetRoute, IpFamily.IPv6);
+            Dump(RouteMessages.GetLink, RouteMessages.AnyFamily);
+            Dump(RouteMessages.GetAddress, RouteMessages.AnyFamily);
+            Dump(RouteMessages.GetRoute, RouteMessages.FamilyIPv4);
+            Dump(RouteMessages.GetRoute, RouteMessages.FamilyIPv6);
+            Dump(RouteMessages.GetNeighbour, RouteMessages.AnyFamily);
+            Dump(RouteMessages.GetNeighbour, RouteMessages.FamilyBridge);
             if (!_lost && !_interrupted)
             {
                 return;
@@ -153,7 +155,7 @@ internal sealed class LinkWatcher : IDisposable
     {
         (_interrupted, _routesUncertain) = (false, false);
         _builder.RemoveRoutes(IpFamily.IPv4);
-        Dump(RouteMessages.GetRoute, IpFamily.IPv4);
+        Dump(RouteMessages.GetRoute, RouteMessages.FamilyIPv4);
         if (_lost || _interrupted)
         {
             DumpAll();
@@ -161,7 +163,7 @@ internal sealed class LinkWatcher : IDisposable
     }
 
     /// <summary>Asks for everything of one kind and reads it to its end, with the notifications that come between.</summary>
-    private void Dump(ushort type, IpFamily? family)
+    private void Dump(ushort type, byte family)
     {
         _socket.Send(RouteMessages.Dump(type, ++_sequence, family));
         var done = false;

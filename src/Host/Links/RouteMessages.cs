@@ -19,30 +19,43 @@ internal static class RouteMessages
     public const ushort NewRoute = 24;
     public const ushort DelRoute = 25;
     public const ushort GetRoute = 26;
+    public const ushort NewNeighbour = 28;
+    public const ushort DelNeighbour = 29;
+    public const ushort GetNeighbour = 30;
 
     /// <summary>nlmsg_flags of a dump that changed while it was made.</summary>
     public const ushort DumpInterrupted = 0x10;
 
-    /// <summary>RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_IFADDR, RTMGRP_IPV6_ROUTE.</summary>
-    public const uint Groups = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
+    /// <summary>RTMGRP_LINK, RTMGRP_NEIGH, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_IFADDR, RTMGRP_IPV6_ROUTE.</summary>
+    public const uint Groups = 0x1 | 0x4 | 0x10 | 0x40 | 0x100 | 0x400;
+
+    /// <summary>AF_UNSPEC.</summary>
+    public const byte AnyFamily = 0;
+
+    /// <summary>AF_INET.</summary>
+    public const byte FamilyIPv4 = 2;
+
+    /// <summary>AF_BRIDGE: of neighbours, the entries of bridges that say which port an Ethernet address is behind.</summary>
+    public const byte FamilyBridge = 7;
+
+    /// <summary>AF_INET6.</summary>
+    public const byte FamilyIPv6 = 10;
 
     public const int HeaderBytes = 16;
 
     private const ushort RequestDump = 0x1 | 0x300;
     private const ushort Replace = 0x100;
-    private const byte FamilyIPv4 = 2;
-    private const byte FamilyIPv6 = 10;
 
     /// <summary>A request for the whole state of one kind.</summary>
-    public static byte[] Dump(ushort type, uint sequence, IpFamily? family)
+    public static byte[] Dump(ushort type, uint sequence, byte family)
     {
-        // The longest fixed part of the three kinds is ifinfomsg with 16 bytes; the first byte is the family in each.
+        // The longest fixed part of the four kinds is ifinfomsg with 16 bytes; the first byte is the family in each.
         var message = new byte[HeaderBytes + (type == GetLink ? 16 : type == GetAddress ? 8 : 12)];
         var header = MemoryMarshal.Cast<byte, uint>(message.AsSpan());
         header[0] = (uint)message.Length;
         header[1] = type | ((uint)RequestDump << 16);
         header[2] = sequence;
-        message[HeaderBytes] = family switch { IpFamily.IPv4 => FamilyIPv4, IpFamily.IPv6 => FamilyIPv6, _ => 0 };
+        message[HeaderBytes] = family;
         return message;
     }
 
@@ -63,6 +76,9 @@ internal static class RouteMessages
                 break;
             case NewRoute or DelRoute:
                 ApplyRoute(type, flags, body, table);
+                break;
+            case NewNeighbour or DelNeighbour:
+                ApplyNeighbour(type, body, table);
                 break;
             default:
                 break;
@@ -85,13 +101,16 @@ internal static class RouteMessages
         }
 
         var linkFlags = BinaryPrimitives.ReadUInt32LittleEndian(body[8..]);
-        var (name, kind) = (string.Empty, string.Empty);
+        var (name, kind, bridge) = (string.Empty, string.Empty, 0);
         foreach (var attribute in new AttributeReader(body[16..]))
         {
             switch (attribute.Type)
             {
                 case 3: // IFLA_IFNAME
                     name = ReadText(attribute.Value);
+                    break;
+                case 10: // IFLA_MASTER
+                    bridge = BinaryPrimitives.ReadInt32LittleEndian(attribute.Value);
                     break;
                 case 18: // IFLA_LINKINFO
                     kind = ReadKind(attribute.Value);
@@ -101,7 +120,44 @@ internal static class RouteMessages
             }
         }
 
-        table.SetLink(new LinkState(name, index, kind, (linkFlags & 0x8) != 0, (linkFlags & 0x1) != 0));
+        table.SetLink(new LinkState(name, index, kind, (linkFlags & 0x8) != 0, (linkFlags & 0x1) != 0) { Master = bridge });
+    }
+
+    // struct ndmsg: u8 family, 3 bytes of padding, s32 ifindex, u16 state, u8 flags, u8 type.
+    private static void ApplyNeighbour(ushort type, ReadOnlySpan<byte> body, LinkTableBuilder table)
+    {
+        const ushort permanent = 0x80;
+        var index = BinaryPrimitives.ReadInt32LittleEndian(body[4..]);
+        var state = BinaryPrimitives.ReadUInt16LittleEndian(body[8..]);
+        var (master, mac) = (0, default(ulong?));
+        IpAddress? address = null;
+        foreach (var attribute in new AttributeReader(body[12..]))
+        {
+            switch (attribute.Type)
+            {
+                case 1: // NDA_DST
+                    address = ReadAddress(attribute.Value);
+                    break;
+                case 2 when attribute.Value.Length == 6: // NDA_LLADDR
+                    mac = ((ulong)BinaryPrimitives.ReadUInt16BigEndian(attribute.Value) << 32) | BinaryPrimitives.ReadUInt32BigEndian(attribute.Value[2..]);
+                    break;
+                case 9: // NDA_MASTER
+                    master = BinaryPrimitives.ReadInt32LittleEndian(attribute.Value);
+                    break;
+                default:
+                    break;
+            }
+        }
+
+        // A bridge's permanent entries are the addresses of the ports themselves.
+        if (body[0] == FamilyBridge && master != 0 && (state & permanent) == 0 && mac is { } heard)
+        {
+            table.SetForwarding(master, heard, type == NewNeighbour ? index : 0);
+        }
+        else if (body[0] is FamilyIPv4 or FamilyIPv6 && address is { } neighbour)
+        {
+            table.SetNeighbour(index, neighbour, type == NewNeighbour ? mac : null);
+        }
     }
 
     private static void ApplyAddress(ushort type, ReadOnlySpan<byte> body, LinkTableBuilder table)

@@ -15,10 +15,10 @@ internal readonly record struct FrontendKey(IpAddress Address, IpProtocol Protoc
 }
 
 /// <summary>Where traffic to a cluster IP and port can end up.</summary>
-/// <param name="Address">The workload's address of the cluster IP's family.</param>
+/// <param name="Address">The address, of the cluster IP's family.</param>
 /// <param name="Port">The port there.</param>
-/// <param name="Pod">The workload.</param>
-internal readonly record struct Backend(IpAddress Address, ushort Port, PodState Pod);
+/// <param name="Pod">The workload; null when an EndpointSlice names an address that is none's.</param>
+internal readonly record struct Backend(IpAddress Address, ushort Port, PodState? Pod);
 
 /// <summary>A cluster IP and port with the ready backends of every Service that claims it.</summary>
 internal sealed class Frontend(FrontendKey key)
@@ -30,8 +30,8 @@ internal sealed class Frontend(FrontendKey key)
     public ImmutableArray<Backend> Backends { get; set; } = [];
 }
 
-/// <summary>A Service with the workloads its selector matches.</summary>
-internal sealed class ServiceState(Service service)
+/// <summary>A Service with what is behind it.</summary>
+internal sealed class ServiceState(Service service, IEnumerable<EndpointSlice> slices)
 {
     public Service Service { get; } = service;
 
@@ -40,5 +40,9 @@ internal sealed class ServiceState(Service service)
         ? new(labels.Select(label => new LabelRequirement(label.Key, LabelOperator.In, [label.Value])).ToEquatableArray())
         : null;
 
+    /// <summary>What states its backends when it selects none; else empty.</summary>
+    public ImmutableArray<EndpointSlice> Slices { get; } = service.Selector is { Count: > 0 } ? [] : [.. slices];
+
+    /// <summary>The workloads its selector matches, or those that own an address in its slices.</summary>
     public HashSet<PodState> Pods { get; } = [];
 }

@@ -89,6 +89,7 @@ public sealed partial class PolicyCompiler
             FindPolicyProblems(key, policy);
         });
         Take<Workload>(ResourceKind.Workload, SetWorkload);
+        Take<EndpointSlice>(ResourceKind.EndpointSlice, (key, slice) => _services.SetSlice(key.NamespacedName, slice));
         Take<Service>(ResourceKind.Service, (key, service) => _services.Set(key.NamespacedName, service));
         _pending.Clear();
         _pending.TrimExcess(_pending.Capacity > LargeBatch ? 0 : _pending.Capacity);

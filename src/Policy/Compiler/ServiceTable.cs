@@ -9,7 +9,10 @@ namespace Portcullis.Policy.Compiler;
 internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
 {
     private readonly Dictionary<NamespacedName, ServiceState> _services = [];
+    private readonly Dictionary<NamespacedName, EndpointSlice> _slices = [];
+    private readonly Dictionary<NamespacedName, SortedList<string, EndpointSlice>> _slicesOf = [];
     private readonly Dictionary<string, SelectorIndex<ServiceState>> _byNamespace = [];
+    private readonly Dictionary<IpAddress, HashSet<ServiceState>> _bySliceAddress = [];
     private readonly Dictionary<FrontendKey, Frontend> _frontends = [];
     private readonly Dictionary<IpAddress, HashSet<Frontend>> _byBackend = changes.FrontendsByBackend;
     private readonly Dictionary<IpAddress, int> _clusterIps = [];
@@ -25,7 +28,8 @@ internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
     public Dictionary<FrontendKey, Frontend>.ValueCollection Frontends => _frontends.Values;
 
     /// <summary>Whether every table is empty.</summary>
-    public bool IsEmpty => _services.Count + _byNamespace.Count + _frontends.Count + _byBackend.Count + _clusterIps.Count == 0;
+    public bool IsEmpty =>
+        _services.Count + _slices.Count + _slicesOf.Count + _byNamespace.Count + _bySliceAddress.Count + _frontends.Count + _byBackend.Count + _clusterIps.Count == 0;
 
     /// <summary>The frontends a workload may be behind, each once.</summary>
     public IEnumerable<Frontend> FrontendsOf(PodState pod) =>
@@ -46,7 +50,29 @@ internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
 
         if (service is not null)
         {
-            Add(new ServiceState(service));
+            Add(new ServiceState(service, SlicesOf(name)));
+        }
+    }
+
+    /// <summary>Takes an EndpointSlice in its new state; null when it is gone.</summary>
+    public void SetSlice(NamespacedName name, EndpointSlice? slice)
+    {
+        var known = _slices.GetValueOrDefault(name);
+        if (known == slice)
+        {
+            return;
+        }
+
+        if (known is not null)
+        {
+            _slices.Remove(name);
+            Detach(known);
+        }
+
+        if (slice is not null)
+        {
+            _slices.Add(name, slice);
+            Attach(slice);
         }
     }
 
@@ -86,6 +112,53 @@ internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
         _stale.Clear();
     }
 
+    private static NamespacedName? ServiceOf(EndpointSlice slice) => slice.Service is { } service ? new(slice.Namespace, service) : null;
+
+    private IEnumerable<EndpointSlice> SlicesOf(NamespacedName service) => _slicesOf.TryGetValue(service, out var slices) ? slices.Values : [];
+
+    private void Attach(EndpointSlice slice)
+    {
+        if (ServiceOf(slice) is not { } service)
+        {
+            return;
+        }
+
+        if (!_slicesOf.TryGetValue(service, out var slices))
+        {
+            _slicesOf.Add(service, slices = new SortedList<string, EndpointSlice>(StringComparer.Ordinal));
+        }
+
+        slices.Add(slice.Name, slice);
+        Renew(service);
+    }
+
+    private void Detach(EndpointSlice slice)
+    {
+        if (ServiceOf(slice) is not { } service)
+        {
+            return;
+        }
+
+        var slices = _slicesOf[service];
+        slices.Remove(slice.Name);
+        if (slices.Count == 0)
+        {
+            _slicesOf.Remove(service);
+        }
+
+        Renew(service);
+    }
+
+    /// <summary>A Service that selects nothing has other slices.</summary>
+    private void Renew(NamespacedName name)
+    {
+        if (_services.TryGetValue(name, out var service) && service.Selector is null)
+        {
+            Remove(service);
+            Add(new ServiceState(service.Service, SlicesOf(name)));
+        }
+    }
+
     private void Add(ServiceState service)
     {
         _services.Add(service.Service.Key.NamespacedName, service);
@@ -112,6 +185,7 @@ internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
 
         if (service.Selector is not { } selector)
         {
+            AddSliceAddresses(service);
             return;
         }
 
@@ -125,11 +199,44 @@ internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
         {
             if (IsBehind(service, pod.Workload))
             {
-                service.Pods.Add(pod);
-                pod.Services = [.. pod.Services, service];
-                changes.EndpointChanged(pod);
+                Join(service, pod);
             }
         }
+    }
+
+    private void AddSliceAddresses(ServiceState service)
+    {
+        foreach (var address in service.Slices.SelectMany(slice => slice.Addresses))
+        {
+            if (!_bySliceAddress.TryGetValue(address, out var services))
+            {
+                _bySliceAddress.Add(address, services = []);
+            }
+
+            services.Add(service);
+            if (inventory.Addresses.OwnerOf(address) is { } pod && !service.Pods.Contains(pod))
+            {
+                Join(service, pod);
+            }
+        }
+    }
+
+    private void RemoveSliceAddresses(ServiceState service)
+    {
+        foreach (var address in service.Slices.SelectMany(slice => slice.Addresses))
+        {
+            if (_bySliceAddress.TryGetValue(address, out var services) && services.Remove(service) && services.Count == 0)
+            {
+                _bySliceAddress.Remove(address);
+            }
+        }
+    }
+
+    private void Join(ServiceState service, PodState pod)
+    {
+        service.Pods.Add(pod);
+        pod.Services = [.. pod.Services, service];
+        changes.EndpointChanged(pod);
     }
 
     private void Remove(ServiceState service)
@@ -160,6 +267,8 @@ internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
                 _byNamespace.Remove(service.Service.Namespace);
             }
         }
+
+        RemoveSliceAddresses(service);
 
         foreach (var pod in service.Pods)
         {
@@ -214,19 +323,36 @@ internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
                     continue;
                 }
 
-                foreach (var pod in service.Pods.OrderBy(pod => pod.Workload.Key.NamespacedName))
+                var family = frontend.Key.Address.Family;
+                foreach (var backend in service.Selector is null ? StatedBackends(service, servicePort, family) : SelectedBackends(service, servicePort, family))
                 {
-                    if (pod.Workload.Ready && AddressOf(pod, frontend.Key.Address.Family) is { } address)
-                    {
-                        foreach (var port in TargetPorts(pod.Workload, servicePort))
-                        {
-                            yield return new Backend(address, port, pod);
-                        }
-                    }
+                    yield return backend;
                 }
             }
         }
     }
+
+    private IEnumerable<Backend> SelectedBackends(ServiceState service, ServicePort servicePort, IpFamily family)
+    {
+        foreach (var pod in service.Pods.OrderBy(pod => pod.Workload.Key.NamespacedName))
+        {
+            if (pod.Workload.Ready && AddressOf(pod, family) is { } address)
+            {
+                foreach (var port in TargetPorts(pod.Workload, servicePort))
+                {
+                    yield return new Backend(address, port, pod);
+                }
+            }
+        }
+    }
+
+    private IEnumerable<Backend> StatedBackends(ServiceState service, ServicePort servicePort, IpFamily family) =>
+        from slice in service.Slices
+        from address in slice.Addresses
+        where address.Family == family
+        from port in slice.Ports
+        where port.Protocol == servicePort.Protocol && port.Name == (servicePort.Name ?? string.Empty)
+        select new Backend(address, port.Port, inventory.Addresses.OwnerOf(address));
 
     private IpAddress? AddressOf(PodState pod, IpFamily family)
     {
@@ -260,6 +386,14 @@ internal sealed class ServiceTable(PodInventory inventory, ChangeLog changes)
         {
             index.FindCandidates(pod.Workload.Labels, result);
             result.RemoveAll(service => !IsBehind(service, pod.Workload));
+        }
+
+        foreach (var address in inventory.Addresses.OwnedBy(pod))
+        {
+            if (_bySliceAddress.TryGetValue(address, out var services))
+            {
+                result.AddRange(services.Except(result));
+            }
         }
 
         return result;

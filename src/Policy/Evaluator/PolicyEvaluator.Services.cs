@@ -23,7 +23,7 @@ public sealed partial class PolicyEvaluator
             denied ??= verdict with { Reason = $"no backend of the Service is allowed: {verdict.Reason}" };
         }
 
-        foreach (var (address, port, _) in backends.Where(backend => backend.Workload.Key == subject.Key))
+        foreach (var (address, port, _) in backends.Where(backend => backend.Workload?.Key == subject.Key))
         {
             if (DecideTiers(PacketTo(address, port), withAudit) is { Allowed: true } self)
             {
@@ -38,16 +38,31 @@ public sealed partial class PolicyEvaluator
     }
 
     /// <summary>Where traffic to a cluster IP and port can end up.</summary>
-    private IEnumerable<(IpAddress Address, ushort Port, Workload Workload)> BackendsOf(IpAddress clusterIp, Probe probe) =>
+    private IEnumerable<(IpAddress Address, ushort Port, Workload? Workload)> BackendsOf(IpAddress clusterIp, Probe probe) =>
         from service in World.Services
-        where service.ClusterIps.Contains(clusterIp) && service.Selector is { Count: > 0 }
+        where service.ClusterIps.Contains(clusterIp)
         from servicePort in service.Ports
         where servicePort.Protocol == probe.Protocol && servicePort.Port == probe.Port
+        from backend in service.Selector is { Count: > 0 }
+            ? SelectedBackends(service, servicePort, clusterIp.Family)
+            : StatedBackends(service, servicePort, clusterIp.Family)
+        select backend;
+
+    private IEnumerable<(IpAddress Address, ushort Port, Workload? Workload)> SelectedBackends(Service service, ServicePort servicePort, IpFamily family) =>
         from backend in World.Workloads
         where backend.Namespace == service.Namespace && backend.Ready && !backend.Finished && HasLabels(backend, service.Selector!)
-        from address in BackendAddress(backend, clusterIp.Family)
+        from address in BackendAddress(backend, family)
         from port in TargetPorts(backend, servicePort)
-        select (address, port, backend);
+        select (address, port, (Workload?)backend);
+
+    private IEnumerable<(IpAddress Address, ushort Port, Workload? Workload)> StatedBackends(Service service, ServicePort servicePort, IpFamily family) =>
+        from slice in World.EndpointSlices
+        where slice.Namespace == service.Namespace && slice.Service == service.Name
+        from address in slice.Addresses
+        where address.Family == family
+        from port in slice.Ports
+        where port.Protocol == servicePort.Protocol && port.Name == (servicePort.Name ?? string.Empty)
+        select (address, port.Port, OwnerOf(address));
 
     private static bool HasLabels(Workload workload, LabelSet wanted) =>
         wanted.All(label => workload.Labels.TryGetValue(label.Key, out var value) && value == label.Value);

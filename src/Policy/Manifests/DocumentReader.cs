@@ -12,6 +12,7 @@ internal sealed class DocumentReader(string? file, PolicyTrees? trees)
         new("v1", "Namespace", InfrastructureReader.ReadNamespace),
         new("v1", "Pod", WorkloadReader.ReadPod),
         new("v1", "Service", InfrastructureReader.ReadService),
+        new("discovery.k8s.io/v1", "EndpointSlice", InfrastructureReader.ReadEndpointSlice),
         new("v1", "Node", InfrastructureReader.ReadNode),
         new("networking.k8s.io/v1", "NetworkPolicy", NetworkPolicyReader.Read),
         new("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", ClusterNetworkPolicyReader.Read),

@@ -25,6 +25,7 @@ public sealed class World
 
         Workloads = Sorted<Workload>(byKey);
         Services = Sorted<Service>(byKey);
+        EndpointSlices = Sorted<EndpointSlice>(byKey);
         NetworkPolicies = Sorted<NetworkPolicy>(byKey);
         ClusterNetworkPolicies = Sorted<ClusterNetworkPolicy>(byKey);
         Nodes = Sorted<Node>(byKey);
@@ -40,6 +41,9 @@ public sealed class World
 
     /// <summary>Every Service, by namespace and name.</summary>
     public ImmutableArray<Service> Services { get; }
+
+    /// <summary>Every EndpointSlice, by namespace and name.</summary>
+    public ImmutableArray<EndpointSlice> EndpointSlices { get; }
 
     /// <summary>Every NetworkPolicy, by namespace and name.</summary>
     public ImmutableArray<NetworkPolicy> NetworkPolicies { get; }

@@ -13,6 +13,9 @@ namespace Portcullis.EndToEnd.Tests.Kubernetes;
 /// <summary>A real kube-apiserver with its etcd, on the loopback interface of a network namespace, with tokens and RBAC.</summary>
 internal sealed class ApiServerProcess : IAsyncDisposable
 {
+    /// <summary>What it says its own address is: the backend of Service default/kubernetes, port 6443.</summary>
+    public const string AdvertisedAddress = "10.213.0.200";
+
     private const string AdminToken = "admin-token";
 
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
@@ -57,7 +60,7 @@ internal sealed class ApiServerProcess : IAsyncDisposable
     public async Task StartServerAsync()
     {
         _server = Run(
-            "kube-apiserver", "--etcd-servers=http://127.0.0.1:2379", "--bind-address=127.0.0.1", "--secure-port=6443", "--advertise-address=10.213.0.1",
+            "kube-apiserver", "--etcd-servers=http://127.0.0.1:2379", "--bind-address=127.0.0.1", "--secure-port=6443", $"--advertise-address={AdvertisedAddress}",
             $"--tls-cert-file={PathOf("server.crt")}", $"--tls-private-key-file={PathOf("server.key")}", $"--token-auth-file={PathOf("tokens.csv")}",
             "--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/16", "--disable-admission-plugins=ServiceAccount",
             "--service-account-issuer=https://127.0.0.1", $"--service-account-signing-key-file={PathOf("server.key")}", $"--service-account-key-file={PathOf("server.crt")}");
@@ -108,6 +111,31 @@ internal sealed class ApiServerProcess : IAsyncDisposable
         await File.WriteAllTextAsync(path, manifests);
         await KubectlAsync("apply", "-f", path);
     }
+
+    /// <summary>Defines a kind that takes any object, and waits until it is served.</summary>
+    public async Task DefineAsync(string group, string version, string kind, string plural, string scope)
+    {
+        await ApplyAsync($$"""
+            apiVersion: apiextensions.k8s.io/v1
+            kind: CustomResourceDefinition
+            metadata:
+              name: {{plural}}.{{group}}
+              annotations: { api-approved.kubernetes.io: "unapproved, for a test" }
+            spec:
+              group: {{group}}
+              scope: {{scope}}
+              names: { plural: {{plural}}, singular: {{kind.ToLowerInvariant()}}, kind: {{kind}}, listKind: {{kind}}List }
+              versions:
+              - name: {{version}}
+                served: true
+                storage: true
+                schema: { openAPIV3Schema: { type: object, x-kubernetes-preserve-unknown-fields: true } }
+            """);
+        await KubectlAsync("wait", "--for=condition=established", "--timeout=30s", $"crd/{plural}.{group}");
+    }
+
+    /// <summary>Takes a definition away, and with it every object of its kind.</summary>
+    public Task UndefineAsync(string group, string plural) => KubectlAsync("delete", "crd", $"{plural}.{group}", "--timeout=60s");
 
     /// <summary>Sends a request as an administrator; returns when the server has answered.</summary>
     public async Task SendAsync(HttpMethod method, string path, JsonObject? body = null, string type = "application/json")

@@ -11,30 +11,30 @@ namespace Portcullis.EndToEnd.Tests.Kubernetes;
 /// <summary>What became of the packets that a pod sent from before its interface was up.</summary>
 /// <param name="Sent">How many it could send.</param>
 /// <param name="Leaked">How many reached another pod.</param>
-/// <param name="OpenFor">How long after the first that was sent the last one arrived.</param>
+/// <param name="OpenFor">From the first of these to the last.</param>
 internal sealed record FirstPackets(int Sent, int Leaked, TimeSpan OpenFor)
 {
     private const int Port = 5353;
     private static readonly TimeSpan After = TimeSpan.FromMilliseconds(300);
 
-    /// <summary>Makes the pod while a loop sends from inside it, and removes it. <paramref name="announced"/> is called before its end of the interface is up.</summary>
-    public static async Task<FirstPackets> SendAsync(PodNetwork network, NamespacedName name, IpAddress address, IpAddress to, Action announced)
+    /// <summary>Makes the pod while a loop sends from inside it, and removes it. <paramref name="announced"/> is called before the node's end of the interface is up.</summary>
+    public static async Task<FirstPackets> SendAsync(PodNetwork network, NamespacedName name, IpAddress address, IpAddress to, Action? announced = null)
     {
         using var stop = new CancellationTokenSource();
         var receiver = network.Pods.Single(pod => pod.Addresses.Contains(to)).Network;
         using var server = receiver.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
         server.Bind(new IPEndPoint(to.ToIPAddress(), Port));
         var receiving = ReceiveAsync(server, stop.Token);
-        Task<(int Sent, long First)>? sending = null;
+        Task<int>? sending = null;
         var pod = network.AddPod(name, [address], inside => sending = Task.Run(() => SendAsync(inside, to, stop.Token)), announced);
         try
         {
             await Task.Delay(After, TimeProvider.System);
             await stop.CancelAsync();
-            var (sent, first) = await sending!;
-            var (leaked, last) = await receiving;
+            var sent = await sending!;
+            var (leaked, openFor) = await receiving;
             Assert.True(sent > 0, "the pod never got to send anything, so nothing is shown");
-            return new FirstPackets(sent, leaked, leaked == 0 ? TimeSpan.Zero : Stopwatch.GetElapsedTime(first, last));
+            return new FirstPackets(sent, leaked, openFor);
         }
         finally
         {
@@ -42,37 +42,37 @@ internal sealed record FirstPackets(int Sent, int Leaked, TimeSpan OpenFor)
         }
     }
 
-    private static async Task<(int Received, long Last)> ReceiveAsync(Socket server, CancellationToken cancellationToken)
+    private static async Task<(int Received, TimeSpan For)> ReceiveAsync(Socket server, CancellationToken cancellationToken)
     {
-        var (received, last) = (0, 0L);
+        var (received, first, last) = (0, 0L, 0L);
         var buffer = new byte[64];
         try
         {
             while (true)
             {
                 await server.ReceiveAsync(buffer, cancellationToken);
-                received++;
                 last = Stopwatch.GetTimestamp();
+                first = received++ == 0 ? last : first;
             }
         }
         catch (OperationCanceledException)
         {
-            return (received, last);
+            return (received, Stopwatch.GetElapsedTime(first, last));
         }
     }
 
     /// <summary>Sends without pause; what fails because there is no way yet does not count.</summary>
-    private static async Task<(int Sent, long First)> SendAsync(NetworkNamespace inside, IpAddress to, CancellationToken cancellationToken)
+    private static async Task<int> SendAsync(NetworkNamespace inside, IpAddress to, CancellationToken cancellationToken)
     {
         var server = new IPEndPoint(to.ToIPAddress(), Port);
         using var socket = inside.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));
-        var (sent, first) = (0, 0L);
+        var sent = 0;
         while (!cancellationToken.IsCancellationRequested)
         {
             try
             {
                 socket.SendTo("first"u8, server);
-                first = sent++ == 0 ? Stopwatch.GetTimestamp() : first;
+                sent++;
             }
             catch (SocketException)
             {
@@ -82,6 +82,6 @@ internal sealed record FirstPackets(int Sent, int Leaked, TimeSpan OpenFor)
             await Task.Yield();
         }
 
-        return (sent, first);
+        return sent;
     }
 }

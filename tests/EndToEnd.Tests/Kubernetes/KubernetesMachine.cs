@@ -70,7 +70,7 @@ public sealed class KubernetesMachine : IAsyncLifetime
     }
 
     /// <summary>Starts an agent without waiting for anything.</summary>
-    internal AgentProcess LaunchAgent(string settings = "")
+    internal AgentProcess LaunchAgent(string settings = "", string policies = "resources")
     {
         var instance = $"{_name}{_folders.Count}";
         var folder = new AgentFolder(Path.Combine(Path.GetTempPath(), instance), Scenario.Node.Name, instance, "ebpf");
@@ -78,7 +78,7 @@ public sealed class KubernetesMachine : IAsyncLifetime
         File.WriteAllText(folder.Configuration, $$"""
             source:
               plugin: kubernetes
-              kubernetes: { kubeconfig: {{Api.AgentKubeconfig}} }
+              kubernetes: { kubeconfig: {{Api.AgentKubeconfig}}, policies: {{policies}} }
             datapath: { plugin: ebpf }
             node: { name: {{Scenario.Node.Name}}, instance: {{instance}} }
             api: { socket: {{folder.Socket}} }

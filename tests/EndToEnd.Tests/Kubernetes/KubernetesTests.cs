@@ -13,6 +13,7 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
     private const string One = "default/client-one";
     private const string Two = "default/client-two";
     private const string Another = "another-ns/another-client-one";
+    private const string Isolated = """{"podSelector":{"matchLabels":{"app":"late"}},"policyTypes":["Ingress","Egress"]}""";
     private const string Closed = """{"podSelector":{"matchLabels":{"app":"demo-app"}},"policyTypes":["Ingress"]}""";
     private const string AdmitsRole =
         """{"podSelector":{"matchLabels":{"app":"demo-app"}},"policyTypes":["Ingress"],"ingress":[{"from":[{"podSelector":{"matchLabels":{"role":"friend"}}}]}]}""";
@@ -20,7 +21,25 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
     private const string AdmitsTeam =
         """{"podSelector":{"matchLabels":{"app":"demo-app"}},"policyTypes":["Ingress"],"ingress":[{"from":[{"namespaceSelector":{"matchLabels":{"team":"a"}}}]}]}""";
 
+    private const string AdminDeny = """
+        apiVersion: policy.networking.k8s.io/v1alpha2
+        kind: ClusterNetworkPolicy
+        metadata: { name: closed }
+        spec:
+          tier: Admin
+          priority: 10
+          subject: { pods: { namespaceSelector: {}, podSelector: { matchLabels: { app: demo-app } } } }
+          ingress: [ { action: Deny, from: [ { namespaces: {} } ] } ]
+        """;
+
+    /// <summary>How long a kind that appears is not looked for, and some.</summary>
+    private static readonly TimeSpan DefinitionLimit = TimeSpan.FromSeconds(20);
+
     private static readonly TimeSpan ChangeLimit = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long the server is away; PORTCULLIS_OUTAGE_SECONDS=60 makes it the long run.</summary>
+    private static readonly TimeSpan Outage = TimeSpan.FromSeconds(
+        int.TryParse(Environment.GetEnvironmentVariable("PORTCULLIS_OUTAGE_SECONDS"), out var seconds) ? seconds : 8);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -138,6 +157,128 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
         }
     }
 
+    /// <remarks>The machine at the address that the server says it has is another one than the node, which every pod may reach.</remarks>
+    [Fact]
+    public async Task ClusterIpOfTheServer_WithoutSelector_IsReachedAsItsAddressIs()
+    {
+        var agent = await machine.StartAgentAsync();
+        var address = IpAddress.Parse(ApiServerProcess.AdvertisedAddress);
+        var server = machine.Cluster.Network.AddPod(new NamespacedName("elsewhere", "server"), address);
+        await using var answers = HttpResponder.Start(server.Network, 6443);
+        try
+        {
+            await TranslateAsync("-A");
+            Assert.Equal(ProbeOutcome.Allowed, await ReachAsync());
+
+            foreach (var (to, expected) in new[]
+            {
+                ("""{"ipBlock":{"cidr":"0.0.0.0/0","except":["10.213.0.200/32"]}}""", ProbeOutcome.Denied),
+                ("""{"ipBlock":{"cidr":"10.213.0.200/32"}}""", ProbeOutcome.Allowed),
+                ("""{"ipBlock":{"cidr":"10.96.0.0/16"}}""", ProbeOutcome.Denied),
+                ("""{"ipBlock":{"cidr":"0.0.0.0/0"}}""", ProbeOutcome.Allowed),
+            })
+            {
+                await ChangeAsync(agent, () => machine.PutPolicyAsync(
+                    "server", $$$"""{"podSelector":{"matchLabels":{"app":"client-one"}},"policyTypes":["Egress"],"egress":[{"to":[{{{to}}}],"ports":[{"port":6443}]}]}"""));
+                Assert.True(expected == await ReachAsync(), $"{to}: not {expected}");
+            }
+        }
+        finally
+        {
+            await TranslateAsync("-D");
+            machine.Cluster.Network.RemovePod(server);
+        }
+
+        Task<ProbeOutcome> ReachAsync() => HttpProbe.GetAsync(
+            machine.Cluster.Network.Pods.Single(pod => pod.Name.ToString() == One).Network, IpAddress.Parse("10.96.0.1"), 443, Machine.DeniedLimit, Cancellation);
+
+        async Task TranslateAsync(string what)
+        {
+            string[] rule = ["-w", "-t", "nat", what, "PREROUTING", "-d", "10.96.0.1", "-p", "tcp", "--dport", "443", "-j", "DNAT", "--to-destination", $"{address}:6443"];
+            var result = await Executable.RunProgramAsync(machine.Cluster.Network.Node, "iptables", rule);
+            Assert.True(result.ExitCode == 0, result.Error);
+        }
+    }
+
+    [Fact]
+    public async Task Definition_OfClusterNetworkPolicies_AppearsAndGoes_IsFollowed()
+    {
+        await machine.StartAgentAsync();
+        await machine.AssertAllowedAsync(One, App);
+
+        await machine.Api.DefineAsync("policy.networking.k8s.io", "v1alpha2", "ClusterNetworkPolicy", "clusternetworkpolicies", "Cluster");
+        try
+        {
+            await machine.Api.ApplyAsync(AdminDeny);
+            await UntilAsync(One, App, ProbeOutcome.Denied, DefinitionLimit);
+        }
+        finally
+        {
+            await machine.Api.UndefineAsync("policy.networking.k8s.io", "clusternetworkpolicies");
+        }
+
+        await UntilAsync(One, App, ProbeOutcome.Allowed, DefinitionLimit);
+        await machine.Api.DefineAsync("policy.networking.k8s.io", "v1alpha2", "ClusterNetworkPolicy", "clusternetworkpolicies", "Cluster");
+        try
+        {
+            await machine.Api.ApplyAsync(AdminDeny);
+            await UntilAsync(One, App, ProbeOutcome.Denied, DefinitionLimit);
+        }
+        finally
+        {
+            await machine.Api.UndefineAsync("policy.networking.k8s.io", "clusternetworkpolicies");
+        }
+    }
+
+    [Fact]
+    public async Task PolicyEndpoints_OnceTheyAreDefined_AreEnforced()
+    {
+        const string group = "networking.k8s.aws";
+        var agent = machine.LaunchAgent(policies: "policyEndpoints");
+        var ready = agent.WaitReadyAsync(Cancellation);
+        await UntilAsync(agent, "the missing definition is told", status => status.Problems.Any(
+            problem => problem.Message.Contains("answered 404 to a request for policyendpoints", StringComparison.Ordinal)));
+        await machine.Api.DefineAsync(group, "v1alpha1", "ClusterPolicyEndpoint", "clusterpolicyendpoints", "Cluster");
+        await machine.Api.DefineAsync(group, "v1alpha1", "PolicyEndpoint", "policyendpoints", "Namespaced");
+        try
+        {
+            await ready;
+            await machine.AssertAllowedAsync(Two, App);
+
+            await machine.Api.ApplyAsync(Chunk("p-1", """{"cidr":"10.213.0.11"}"""));
+            await UntilAsync(Two, App, ProbeOutcome.Denied, ChangeLimit);
+            await machine.AssertAllowedAsync(One, App);
+
+            await machine.Api.ApplyAsync(Chunk("p-2", """{"cidr":"10.213.0.12"}"""));
+            await UntilAsync(Two, App, ProbeOutcome.Allowed, ChangeLimit);
+            await machine.AssertDeniedAsync(Another, App);
+
+            await machine.Api.KubectlAsync("delete", "policyendpoints", "--all", "-n", "default");
+            await UntilAsync(Another, App, ProbeOutcome.Allowed, ChangeLimit);
+        }
+        finally
+        {
+            await machine.Api.UndefineAsync(group, "clusterpolicyendpoints");
+            await machine.Api.UndefineAsync(group, "policyendpoints");
+        }
+
+        await UntilAsync(agent, "the missing definition is told", status => status.Problems.Any(
+            problem => problem.Message.Contains("answered 404 to a request for policyendpoints", StringComparison.Ordinal)));
+        await machine.AssertAllowedAsync(One, App);
+
+        static string Chunk(string name, string rule) => $$$"""
+            apiVersion: networking.k8s.aws/v1alpha1
+            kind: PolicyEndpoint
+            metadata: { namespace: default, name: {{{name}}} }
+            spec:
+              policyRef: { namespace: default, name: p }
+              podIsolation: [Ingress]
+              podSelector: { matchLabels: { app: demo-app } }
+              podSelectorEndpoints: [ { hostIP: 10.213.0.1, podIP: 10.213.0.10, name: demo-app, namespace: default } ]
+              ingress: [ {{{rule}}} ]
+            """;
+    }
+
     [Fact]
     public async Task Server_StoppedAndStarted_NothingOpensAndTheNextChangeCounts()
     {
@@ -146,7 +287,7 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
         machine.Api.StopServer();
         var down = Stopwatch.GetTimestamp();
         await UntilAsync(agent, "the outage is told", status => status.Problems.Any(problem => problem.Message.Contains("cannot be reached", StringComparison.Ordinal)));
-        while (Stopwatch.GetElapsedTime(down) < TimeSpan.FromSeconds(8))
+        while (Stopwatch.GetElapsedTime(down) < Outage)
         {
             await machine.AssertDeniedAsync(One, App);
             await machine.AssertAllowedAsync(One, Two);
@@ -221,32 +362,66 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
     }
 
     /// <remarks>
-    /// The pod's own end comes up once the agent has seen the interface, as with a network plugin that has routes and addresses to set before any
-    /// container starts. How long the agent takes from the announcement is measured.
+    /// The network plugin waits until the agent polices the interface before it sets it up, so nothing may leak. How long the agent takes from
+    /// the announcement is measured.
     /// </remarks>
     [Fact]
     public async Task FirstPacket_OfAPodWithoutAnAddressInItsStatus_IsJudged()
     {
         var agent = await machine.StartAgentAsync();
-        await ChangeAsync(agent, () => machine.PutPolicyAsync("late", """{"podSelector":{"matchLabels":{"app":"late"}},"policyTypes":["Ingress","Egress"]}"""));
+        await ChangeAsync(agent, () => machine.PutPolicyAsync("late", Isolated));
         var milliseconds = new List<double>();
         for (var round = 0; round < 10; round++)
         {
-            var name = new NamespacedName("default", $"late-{round}");
-            await ChangeAsync(agent, () => machine.SchedulePodAsync(name, "late"));
-            var sent = await FirstPackets.SendAsync(
-                machine.Cluster.Network,
-                name,
-                IpAddress.Parse("10.213.0.77"),
-                IpAddress.Parse("10.213.0.11"),
-                () => milliseconds.Add(WaitUntilPoliced(agent).TotalMilliseconds));
-            await ChangeAsync(agent, () => machine.DeletePodAsync(name));
+            var sent = await FirstPacketsAsync(agent, $"late-{round}", "late", () => milliseconds.Add(WaitUntilPoliced(agent).TotalMilliseconds));
             Assert.Equal(0, sent.Leaked);
         }
 
         milliseconds.Sort();
         output.WriteLine($"from the announcement to the kernel p50 {milliseconds[5]:F1} ms, most {milliseconds[^1]:F1} ms, asking included");
         Assert.True(milliseconds[5] < 100, $"p50 {milliseconds[5]:F1} ms");
+    }
+
+    /// <remarks>
+    /// Nobody waits for anybody: the interface is set up right after it was announced, while the pod sends without pause, which no container does
+    /// before its network is complete. The kernel tells the agent of the interface and does not wait for it: what is left is measured and bounded.
+    /// </remarks>
+    [Theory]
+    [InlineData("standard")]
+    [InlineData("strict")]
+    public async Task FirstPackets_OfAPodWiredAsTheVpcCniDoes_LeakForMillisecondsAtMost(string mode)
+    {
+        var agent = await machine.StartAgentAsync($"enforcement: {{ mode: {mode} }}");
+        await ChangeAsync(agent, () => machine.PutPolicyAsync("late", Isolated));
+        await ChangeAsync(agent, () => machine.PutPolicyAsync("receiver", """{"podSelector":{"matchLabels":{"app":"client-two"}},"policyTypes":["Ingress"],"ingress":[{}]}"""));
+        await ChangeAsync(agent, () => machine.PutPolicyAsync("free", """{"podSelector":{"matchLabels":{"app":"free"}},"policyTypes":["Egress"],"egress":[{}]}"""));
+        Assert.NotEqual(0, (await FirstPacketsAsync(agent, "free", "free")).Leaked);
+
+        var rounds = new List<FirstPackets>();
+        for (var round = 0; round < 20; round++)
+        {
+            rounds.Add(await FirstPacketsAsync(agent, $"late-{round}", "late"));
+        }
+
+        var open = rounds.Where(sent => sent.Leaked > 0).ToList();
+        var longest = open.Count == 0 ? 0 : open.Max(sent => sent.OpenFor.TotalMilliseconds);
+        output.WriteLine($"{mode}: open at first in {open.Count} of {rounds.Count} rounds, for at most {longest:F1} ms");
+        Target.AtMost("an interface is open after it is up", longest, 10, "ms", output.WriteLine);
+        Assert.True(longest < 1000, $"open for {longest:F1} ms");
+    }
+
+    private async Task<FirstPackets> FirstPacketsAsync(AgentProcess agent, string pod, string app, Action? announced = null)
+    {
+        var name = new NamespacedName("default", pod);
+        await ChangeAsync(agent, () => machine.SchedulePodAsync(name, app));
+        try
+        {
+            return await FirstPackets.SendAsync(machine.Cluster.Network, name, IpAddress.Parse("10.213.0.77"), IpAddress.Parse("10.213.0.12"), announced);
+        }
+        finally
+        {
+            await ChangeAsync(agent, () => machine.DeletePodAsync(name));
+        }
     }
 
     private static TimeSpan WaitUntilPoliced(AgentProcess agent)
@@ -286,24 +461,40 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
         return milliseconds;
     }
 
+    private static async Task<bool> HoldsAsync(AgentProcess agent, Func<Host.Api.StatusDto, bool> condition)
+    {
+        try
+        {
+            return condition(await agent.GetStatusAsync(Cancellation));
+        }
+        catch (Host.CommandException)
+        {
+            // It has been started and does not answer yet.
+            return false;
+        }
+    }
+
     private static async Task UntilAsync(AgentProcess agent, string what, Func<Host.Api.StatusDto, bool> condition)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         limit.CancelAfter(TimeSpan.FromSeconds(15));
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(2));
-        while (!condition(await agent.GetStatusAsync(Cancellation)))
+        while (!await HoldsAsync(agent, condition))
         {
             Assert.False(limit.IsCancellationRequested, $"waited 15 s until {what}");
             await timer.WaitForNextTickAsync(Cancellation);
         }
     }
 
-    private async Task AllowedAsync(string from, string to)
+    private Task AllowedAsync(string from, string to) => UntilAsync(from, to, ProbeOutcome.Allowed, TimeSpan.FromSeconds(10));
+
+    private async Task UntilAsync(string from, string to, ProbeOutcome expected, TimeSpan limit)
     {
         var started = Stopwatch.GetTimestamp();
-        while (await machine.ProbeAsync(from, to, TimeSpan.FromMilliseconds(300)) != ProbeOutcome.Allowed)
+        while (await machine.ProbeAsync(from, to, TimeSpan.FromMilliseconds(300)) is var outcome && outcome != expected)
         {
-            Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(10), $"{from} does not reach {to} after 10 s");
+            Assert.True(Stopwatch.GetElapsedTime(started) < limit, $"{from} to {to}: {outcome} instead of {expected} after {limit.TotalSeconds} s");
+            await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, Cancellation);
         }
     }
 }

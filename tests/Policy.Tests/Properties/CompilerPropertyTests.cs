@@ -149,7 +149,7 @@ public sealed class CompilerPropertyTests
         var namespaces = RandomWorlds.Namespaces.Select(world.FindNamespace).OfType<Resource>();
         return
         [
-            .. namespaces.Concat(world.Workloads).Concat(world.Services).Concat(world.Nodes).Concat(world.NetworkPolicies)
+            .. namespaces.Concat(world.Workloads).Concat(world.Services).Concat(world.EndpointSlices).Concat(world.Nodes).Concat(world.NetworkPolicies)
                 .Concat(world.ClusterNetworkPolicies).Select(ResourceChange.Upsert),
         ];
     }

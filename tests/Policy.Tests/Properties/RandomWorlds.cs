@@ -163,7 +163,8 @@ internal static class RandomWorlds
             Protocol,
             Port,
             Gen.OneOf(Port.Select(number => (PortReference)number), PortName.Select(portName => (PortReference)portName)),
-            (protocol, port, target) => new ServicePort(protocol, port, target)).Array[0, 2]
+            PortName.Null(),
+            (protocol, port, target, portName) => new ServicePort(protocol, port, target) { Name = portName }).Array[0, 2]
         from selector in Labels.Null()
         select new Service
         {
@@ -174,13 +175,29 @@ internal static class RandomWorlds
             Selector = selector,
         };
 
+    private static readonly Gen<EndpointSlice> Slice =
+        from ns in NamespaceName
+        from name in Pick("e", "f")
+        from service in Pick<string?>(null, "s", "s", "t")
+        from addresses in Pick([.. Addresses, .. NodeAddresses]).Array[0, 3]
+        from ports in Gen.Select(Pick("", "http", "dns"), Protocol, Port, (portName, protocol, port) => new NamedPort(portName, protocol, port)).Array[0, 3]
+        select new EndpointSlice
+        {
+            Namespace = ns,
+            Name = name,
+            Service = service,
+            Addresses = addresses.ToEquatableArray(),
+            Ports = ports.ToEquatableArray(),
+        };
+
     private static readonly Gen<Resource> AnyResource = Gen.Frequency(
         (8, Workload.Select(item => (Resource)item)),
         (5, Policy.Select(item => (Resource)item)),
         (3, ClusterPolicy.Select(item => (Resource)item)),
         (2, NamespaceObject.Select(item => (Resource)item)),
         (1, NodeObject.Select(item => (Resource)item)),
-        (3, ServiceObject.Select(item => (Resource)item)));
+        (3, ServiceObject.Select(item => (Resource)item)),
+        (3, Slice.Select(item => (Resource)item)));
 
     /// <summary>One change: most often an upsert.</summary>
     public static readonly Gen<ResourceChange> Change = Gen.Select(AnyResource, Gen.Int[0, 4], (resource, kind) =>

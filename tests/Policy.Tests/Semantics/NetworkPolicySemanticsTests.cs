@@ -328,6 +328,76 @@ public sealed class NetworkPolicySemanticsTests
     }
 
     [Fact]
+    public void ClusterIp_WithoutSelector_IsAsItsSlicesSay()
+    {
+        var slice = new EndpointSlice
+        {
+            Namespace = "default",
+            Name = "kubernetes",
+            Service = "kubernetes",
+            Addresses = [IpAddress.Parse("192.168.7.1"), IpAddress.Parse("192.168.7.2")],
+            Ports = [new NamedPort("https", IpProtocol.Tcp, 6443)],
+        };
+        var service = ServiceFor("kubernetes", ("app", "none")) with
+        {
+            Selector = null,
+            Ports = [new ServicePort(IpProtocol.Tcp, 443, "https") { Name = "https" }, new ServicePort(IpProtocol.Tcp, 80, (ushort)6443)],
+        };
+        var policy = Egress("p", Has("app", "two"), Allow([Block("192.168.7.2/32")], Port(6443)));
+        var cluster = With(policy).Put(service);
+        bool Allowed(int port, IpProtocol protocol = IpProtocol.Tcp) =>
+            cluster.Judge(Direction.Egress, Two, "10.96.0.1", new(protocol, (ushort)port)).Allowed;
+
+        Assert.False(Allowed(443));
+        cluster.Put(slice);
+        Assert.True(Allowed(443));
+        Assert.False(Allowed(80), "a port of the Service that no slice names");
+        Assert.False(Allowed(6443), "the target port at the cluster IP");
+        Assert.False(Allowed(443, IpProtocol.Udp));
+        Assert.False(cluster.Judge(Direction.Egress, Two, "fd96::1", new(IpProtocol.Tcp, 443)).Allowed, "no backend of this family");
+
+        cluster.Put(slice with { Addresses = [IpAddress.Parse("192.168.7.1")] });
+        Assert.False(Allowed(443));
+        cluster.Put(policy with { Egress = [Allow([Block("0.0.0.0/0")])] });
+        Assert.True(Allowed(443));
+        cluster.Put(slice with { Service = "other" });
+        Assert.False(Allowed(443));
+        cluster.Put(slice);
+        cluster.Put(service with { Selector = LabelSet.Of(("app", "nobody")) });
+        Assert.False(Allowed(443), "a selector makes slices count for nothing");
+        cluster.Put(service);
+        Assert.True(Allowed(443));
+        cluster.Delete(slice);
+        Assert.False(Allowed(443));
+    }
+
+    [Fact]
+    public void ClusterIp_WhoseSliceNamesAPod_IsAsThePod()
+    {
+        var slice = new EndpointSlice
+        {
+            Namespace = "default",
+            Name = "s",
+            Service = "s",
+            Addresses = [IpAddress.Parse(Web)],
+            Ports = [new NamedPort(string.Empty, IpProtocol.Tcp, 8080)],
+        };
+        var service = ServiceFor("s", ("app", "none")) with { Selector = null, Ports = [new ServicePort(IpProtocol.Tcp, 80, "x")] };
+        var cluster = With(
+            Egress("two", Has("app", "two"), Allow([Pods(Has("app", "web"))])),
+            Egress("web", WebPods)).Put(service, slice);
+
+        Assert.True(cluster.Judge(Direction.Egress, Two, "10.96.0.1", Tcp80).Allowed);
+        Assert.True(cluster.Judge(Direction.Egress, Web, "10.96.0.1", Tcp80).Allowed, "a pod reaches itself through a Service");
+
+        cluster.Delete(Pods[0]);
+        Assert.False(cluster.Judge(Direction.Egress, Two, "10.96.0.1", Tcp80).Allowed, "nobody's address");
+        cluster.Put(Pods[0]);
+        Assert.True(cluster.Judge(Direction.Egress, Two, "10.96.0.1", Tcp80).Allowed);
+        Assert.True(cluster.Judge(Direction.Egress, Web, "10.96.0.1", Tcp80).Allowed);
+    }
+
+    [Fact]
     public void Audit_Policy_ChangesNoVerdictAndIsReported()
     {
         var cluster = With(Ingress("p", WebPods) with { Audit = true }, Ingress("q", Has("app", "one")), Ingress("r", Has("app", "one"), Allow([])) with { Audit = true });

@@ -61,6 +61,8 @@ internal sealed class FakeApiServer : IAsyncDisposable
 
     public FakeKind Services => Kind("/api/v1/services");
 
+    public FakeKind EndpointSlices => Kind("/apis/discovery.k8s.io/v1/endpointslices");
+
     public FakeKind NetworkPolicies => Kind("/apis/networking.k8s.io/v1/networkpolicies");
 
     public FakeKind ClusterNetworkPolicies => Kind("/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies");
@@ -84,7 +86,7 @@ internal sealed class FakeApiServer : IAsyncDisposable
                 {{authority}}
             users: [{ name: fake, user: { tokenFile: token } }]
             """);
-        _ = (server.Namespaces, server.Nodes, server.Pods, server.Services, server.NetworkPolicies);
+        _ = (server.Namespaces, server.Nodes, server.Pods, server.Services, server.EndpointSlices, server.NetworkPolicies);
         return server;
     }
 

@@ -122,7 +122,7 @@ internal sealed partial class Ruleset
 
         var world = new World();
         world.Apply(changes);
-        var layout = new Layout(world, _names, _verdicts, _settings, Families, MaxSets - present.Count);
+        var layout = new Layout(world, _names, _verdicts, _settings, Families, MaxSets - present.Count, MatchesSctpPorts(iptables));
         var plan = layout.Advance(changes);
         var isFirst = _installed is null;
         try

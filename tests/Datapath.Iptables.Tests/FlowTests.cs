@@ -1,10 +1,11 @@
+using Portcullis.Datapath.Conformance;
 using Portcullis.Datapaths;
 using Portcullis.Host.Demo;
 using Portcullis.Net;
 using Portcullis.Resources;
 using Portcullis.Rules;
 using Portcullis.TestSupport;
-using static Portcullis.Datapath.Iptables.Tests.Node;
+using static Portcullis.Datapath.Conformance.PolicedNode;
 
 namespace Portcullis.Datapath.Iptables.Tests;
 
@@ -12,7 +13,7 @@ namespace Portcullis.Datapath.Iptables.Tests;
 public sealed class FlowTests
 {
     [Theory]
-    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
+    [MemberData(nameof(NetfilterOnlyTests.Everywhere), MemberType = typeof(NetfilterOnlyTests))]
     public async Task Flows_AllowedAndDenied_NameEndpointAndRule(string backend, IpFamily family)
     {
         await using var node = new Node(backend);
@@ -48,7 +49,7 @@ public sealed class FlowTests
     }
 
     [Theory]
-    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
+    [MemberData(nameof(NetfilterOnlyTests.Everywhere), MemberType = typeof(NetfilterOnlyTests))]
     public async Task Audit_WouldDeny_PassesAndIsReportedAndCounted(string backend, IpFamily family)
     {
         await using var node = new Node(backend);

@@ -1,10 +1,12 @@
 using System.Diagnostics;
+using Portcullis.Datapath.Conformance;
 using Portcullis.Datapath.Iptables.Tools;
 using Portcullis.Datapaths;
 using Portcullis.Host.Demo;
 using Portcullis.Net;
 using Portcullis.Resources;
 using Portcullis.Rules;
+using static Portcullis.Datapath.Conformance.PolicedNode;
 using static Portcullis.Datapath.Iptables.Tests.Node;
 
 namespace Portcullis.Datapath.Iptables.Tests;
@@ -57,7 +59,7 @@ public sealed class LifecycleTests
         await using var node = new Node(backend);
         await using var http = new Responders(node.B, 80, 81);
         await ApplyIsolationAsync(node);
-        await using var other = node.Open(new DatapathSettings("ipt-test-2", EstablishedConnections.Enforce, AllowSpoofing: false));
+        await using var other = node.OpenAnother(new DatapathSettings("ipt-test-2", EstablishedConnections.Enforce, AllowSpoofing: false));
         await other.ApplyAsync(
             new ChangeSet { Revision = 1, Replace = true, Endpoints = [node.Endpoint(node.A)] }, TestContext.Current.CancellationToken);
 

@@ -6,7 +6,7 @@ using Portcullis.Datapaths;
 using Portcullis.Net;
 using Portcullis.Resources;
 using Portcullis.Rules;
-using static Portcullis.Datapath.Iptables.Tests.Node;
+using static Portcullis.Datapath.Conformance.PolicedNode;
 
 namespace Portcullis.Datapath.Iptables.Tests;
 
@@ -122,7 +122,58 @@ public sealed class InterfaceOwnersTests
 
         var owners = InterfaceOwners.Of([On("a", "veth0"), On("b", "veth0"), On("c", "veth+"), On("d", "x\"y"), On("e", "veth1")], problems);
 
-        Assert.Equal(["a", "e"], owners.Select(owner => owner.Workload.Name));
+        Assert.Equal(["e"], owners.Policed.Select(owner => owner.Workload.Name));
+        Assert.Equal(["veth+", "veth0", "x\"y"], owners.Closed);
         Assert.Equal(["endpoint default/b", "endpoint default/c", "endpoint default/d"], problems.Select(problem => problem.Object));
     }
+
+    [Theory]
+    [InlineData("veth+", "-i \"veth++\"")]
+    [InlineData("abcdefghijklmn+", "-i \"abcdefghijklmn+\"")]
+    [InlineData("q\"b", "-i \"q\\\"b\"")]
+    [InlineData("b\\c", "-i \"b\\\\c\"")]
+    [InlineData("x\ufffdy", "-i \"x+\"")]
+    public void AnyName_OfAnInterface_MatchesIt(string name, string expected) => Assert.Equal(expected, InterfaceOwners.AnyName("-i", name));
+}
+
+public sealed class SctpPortsTests
+{
+    private static readonly PortRange Sctp = Port(IpProtocol.Sctp, 7000);
+    private static readonly PortRange Tcp = Port(IpProtocol.Tcp, 80);
+    private static readonly PortRange AllSctp = PortRange.All(IpProtocol.Sctp);
+
+    [Fact]
+    public void Close_RulesOfEveryAction_FailClosedForSctpAlone()
+    {
+        var rules = new RuleSet(new(1), Direction.Ingress, [new RuleTier(RuleTierKind.Admin, [
+            Rule(RuleAction.Accept, null, Sctp, Tcp),
+            Rule(RuleAction.Deny, null, Sctp),
+            Rule(RuleAction.Pass, null, Tcp, Sctp),
+            Rule(RuleAction.Accept, null, AllSctp),
+            Rule(RuleAction.Accept, null),
+        ])]);
+
+        var closed = SctpPorts.Close(rules).Tiers.Items.Single().Rules;
+
+        Assert.Equal(
+            [
+                Rule(RuleAction.Accept, null, Tcp),
+                Rule(RuleAction.Deny, null, AllSctp),
+                Rule(RuleAction.Deny, null) with { Ports = [] },
+                Rule(RuleAction.Deny, null, AllSctp),
+                Rule(RuleAction.Pass, null, Tcp),
+                Rule(RuleAction.Accept, null, AllSctp),
+                Rule(RuleAction.Accept, null),
+            ],
+            closed.Items);
+    }
+}
+
+public sealed class CapabilitiesTests
+{
+    [Theory]
+    [InlineData(0x3000ul, "")]
+    [InlineData(0x1000ul, "CAP_NET_RAW")]
+    [InlineData(0ul, "CAP_NET_ADMIN CAP_NET_RAW")]
+    public void MissingIn_ASet_AreNamed(ulong effective, string expected) => Assert.Equal(expected, string.Join(' ', Capabilities.MissingIn(effective)));
 }

@@ -5,7 +5,7 @@ using Portcullis.Net;
 using Portcullis.Resources;
 using Portcullis.Rules;
 using Portcullis.TestSupport;
-using static Portcullis.Datapath.Iptables.Tests.Node;
+using static Portcullis.Datapath.Conformance.PolicedNode;
 
 namespace Portcullis.Datapath.Iptables.Tests;
 
@@ -68,23 +68,29 @@ public sealed class ScaleTests
     [InlineData("legacy")]
     public async Task Packet_WithMoreEndpointsAndPeers_CostsTheSame(string backend)
     {
-        await using var node = new Node(backend);
-        var none = CostOfAPacket(node);
+        await using var few = new Node(backend);
+        await using var many = new Node(backend);
+        var none = CostOfAPacket(few);
+        await few.ApplyAsync(World(few, 10));
+        await many.ApplyAsync(World(many, 1000));
 
-        await node.ApplyAsync(World(node, 10));
-        var few = CostOfAPacket(node);
-        await node.ApplyAsync(World(node, 1000));
-        var many = CostOfAPacket(node);
+        // In turns, so that a machine that is busy for a while is busy for both.
+        var (ofFew, ofMany) = (double.MaxValue, double.MaxValue);
+        for (var turn = 0; turn < 20; turn++)
+        {
+            ofFew = Math.Min(ofFew, CostOfAPacket(few));
+            ofMany = Math.Min(ofMany, CostOfAPacket(many));
+        }
 
         TestContext.Current.TestOutputHelper!.WriteLine(
-            $"{backend}: a UDP datagram from pod to pod: {none:F0} ns without rules, {few:F0} ns with 10 endpoints, {many:F0} ns with 1000");
-        Assert.True(many < few * 1.5, $"{many:F0} ns with 1000 endpoints, {few:F0} ns with 10");
+            $"{backend}: a UDP datagram from pod to pod: {none:F0} ns without rules, {ofFew:F0} ns with 10 endpoints, {ofMany:F0} ns with 1000");
+        Assert.True(ofMany < ofFew * 1.5, $"{ofMany:F0} ns with 1000 endpoints, {ofFew:F0} ns with 10");
     }
 
     // Sending runs the whole way to the other pod's socket on this processor. The least of many rounds is the cost without others' noise.
     private static double CostOfAPacket(Node node)
     {
-        const int rounds = 60;
+        const int rounds = 10;
         const int packets = 500;
         var to = new IPEndPoint(node.B.Address(IpFamily.IPv4).ToIPAddress(), 9);
         using var receiver = node.B.Network.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp));

@@ -23,6 +23,22 @@ public sealed class DemoTests(ITestOutputHelper output)
     }
 
     [Theory]
+    [InlineData("nft")]
+    [InlineData("legacy")]
+    public async Task Demo_WithIptables_EveryConnectionEndsAsExpected(string backend)
+    {
+        TestSupport.Root.Require("ipset", $"iptables-{backend}-restore");
+        using var tools = new ToolFolder(backend);
+
+        var demo = await Executable.RunProgramAsync(null, "timeout", "180", tools.Executable, "demo", "--datapath", "iptables", "-o", "json");
+
+        Assert.True(demo.ExitCode == 0, $"exit code {demo.ExitCode}: {demo.Error}\n{demo.Output}");
+        using var json = JsonDocument.Parse(demo.Output);
+        Assert.Equal(0, json.RootElement.GetProperty("mismatches").GetInt32());
+        Assert.Equal(2 * 9 * 5 * 6, json.RootElement.GetProperty("probes").GetInt32());
+    }
+
+    [Theory]
     [InlineData("3s")]
     [InlineData("6s")]
     public async Task Demo_Interrupted_LeavesNothing(string after)

@@ -71,9 +71,9 @@ internal sealed class Machine : IAsyncDisposable
         """;
 
     /// <summary>Makes the folder of one more agent.</summary>
-    public AgentFolder AddFolder(string suffix)
+    public AgentFolder AddFolder(string suffix, string datapath = "ebpf")
     {
-        var folder = new AgentFolder(Path.Combine(Path.GetTempPath(), _name + suffix), "node", _name + suffix, "ebpf");
+        var folder = new AgentFolder(Path.Combine(Path.GetTempPath(), _name + suffix), "node", _name + suffix, datapath);
         _folders.Add(folder);
         return folder;
     }
@@ -86,9 +86,9 @@ internal sealed class Machine : IAsyncDisposable
     }
 
     /// <summary>Starts an agent on the node, or elsewhere, and waits until it is ready.</summary>
-    public async Task<AgentProcess> StartAgentAsync(AgentFolder? folder = null, NetworkNamespace? network = null)
+    public async Task<AgentProcess> StartAgentAsync(AgentFolder? folder = null, NetworkNamespace? network = null, string? executable = null)
     {
-        var agent = AgentProcess.Start(Executable.Path, network ?? Network.Node, folder ?? Folder);
+        var agent = AgentProcess.Start(executable ?? Executable.Path, network ?? Network.Node, folder ?? Folder);
         _agents.Add(agent);
         await agent.WaitReadyAsync(TestContext.Current.CancellationToken);
         return agent;

@@ -72,5 +72,7 @@ internal sealed class FlowExplainer(World world, Names names)
     }
 
     private static FrozenDictionary<int, Endpoint> ByInterface(World world) =>
-        InterfaceOwners.Of(world.Endpoints.Values, []).ToFrozenDictionary(endpoint => endpoint.Link!.Value.Index);
+        world.Endpoints.Values.Where(endpoint => endpoint.Link is not null)
+            .DistinctBy(endpoint => endpoint.Link!.Value.Index)
+            .ToFrozenDictionary(endpoint => endpoint.Link!.Value.Index);
 }

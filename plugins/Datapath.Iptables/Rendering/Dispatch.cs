@@ -26,6 +26,7 @@ internal sealed class Dispatch
     private readonly Side _out;
     private readonly InterfaceTree _checked;
     private readonly string _sourceHook;
+    private IReadOnlyList<string>? _closed;
 
     /// <summary>Names the chains.</summary>
     public Dispatch(Names names, Verdicts verdicts, DatapathSettings settings, string ownAddresses)
@@ -33,8 +34,8 @@ internal sealed class Dispatch
         _verdicts = verdicts;
         _settings = settings;
         _ownAddresses = ownAddresses;
-        _in = new Side(names, "in", new InterfaceTree("-i", names, 'i'), new InterfaceTree("-i", names, 'j'));
-        _out = new Side(names, "out", new InterfaceTree("-o", names, 'o'), new InterfaceTree("-o", names, 'k'));
+        _in = new Side(names, "in", "-i", verdicts.Chain('d', Direction.Egress), new InterfaceTree("-i", names, 'i'), new InterfaceTree("-i", names, 'j'));
+        _out = new Side(names, "out", "-o", verdicts.Chain('d', Direction.Ingress), new InterfaceTree("-o", names, 'o'), new InterfaceTree("-o", names, 'k'));
         _checked = new InterfaceTree("-i", names, 's');
         _sourceHook = names.Fixed("src");
     }
@@ -55,9 +56,9 @@ internal sealed class Dispatch
     }
 
     /// <summary>Writes what does not depend on endpoints.</summary>
-    public void WriteHooks(IpFamily family, ChainChanges mangle, ChainChanges raw)
+    public void Begin(IpFamily family, ChainChanges mangle, ChainChanges raw)
     {
-        foreach (var chain in _verdicts.Chains().Concat(HookChains(_in, family)).Concat(HookChains(_out, family)))
+        foreach (var chain in _verdicts.Chains())
         {
             mangle.Write(chain);
         }
@@ -69,6 +70,26 @@ internal sealed class Dispatch
                 $"-m set --match-set {PeerSets.NameOf(_ownAddresses, family)} src,src -j RETURN",
                 $"-g {_checked.Root}",
             ]));
+        }
+    }
+
+    /// <summary>Lets nothing pass these interfaces, and others again.</summary>
+    /// <param name="interfaces">All that are closed.</param>
+    /// <param name="mangle">The changes of each family.</param>
+    public void Close(IReadOnlyList<string> interfaces, IEnumerable<(IpFamily Family, ChainChanges Changes)> mangle)
+    {
+        if (_closed?.SequenceEqual(interfaces) == true)
+        {
+            return;
+        }
+
+        _closed = interfaces;
+        foreach (var (family, changes) in mangle)
+        {
+            foreach (var chain in HookChains(_in, family).Concat(HookChains(_out, family)))
+            {
+                changes.Write(chain);
+            }
         }
     }
 
@@ -129,15 +150,16 @@ internal sealed class Dispatch
         var isEnforced = _settings.Established == EstablishedConnections.Enforce;
         var established = $"-m conntrack --ctstate ESTABLISHED {(isEnforced ? "--ctdir REPLY " : string.Empty)}-g {side.ReplyHook}";
         const string related = "-m conntrack --ctstate RELATED -j RETURN";
+        string[] closed = [.. _closed!.Select(name => $"{InterfaceOwners.AnyName(side.Option, name)} -g {side.Closed}")];
         string[] judged = [established, $"-g {side.Flows.Root}"];
         if (family == IpFamily.IPv4)
         {
-            yield return new Chain(side.Hook, [$"-p icmp {related}", .. judged]);
+            yield return new Chain(side.Hook, [.. closed, $"-p icmp {related}", .. judged]);
         }
         else
         {
-            yield return new Chain(side.Hook, [$"-p ipv6-icmp -g {side.IcmpHook}", .. judged]);
-            yield return new Chain(side.IcmpHook, [.. IcmpV6.Exempt.Select(match => $"{match} -j RETURN"), related, .. judged]);
+            yield return new Chain(side.Hook, [$"-p ipv6-icmp -g {side.IcmpHook}", .. closed, .. judged]);
+            yield return new Chain(side.IcmpHook, [.. IcmpV6.Exempt.Select(match => $"{match} -j RETURN"), .. closed, related, .. judged]);
         }
 
         // A SYN opens a connection, whatever conntrack remembers of its addresses and ports.
@@ -148,8 +170,13 @@ internal sealed class Dispatch
     }
 
     /// <summary>The chains of one side of the machine: what comes in, or what goes out.</summary>
-    private sealed class Side(Names names, string name, InterfaceTree flows, InterfaceTree replies)
+    private sealed class Side(Names names, string name, string option, string closed, InterfaceTree flows, InterfaceTree replies)
     {
+        public string Option => option;
+
+        /// <summary>Where packets of closed interfaces end.</summary>
+        public string Closed => closed;
+
         public string Hook { get; } = names.Fixed(name);
 
         public string ReplyHook { get; } = names.Fixed(name + "r");

@@ -1,21 +1,30 @@
 using System.Buffers;
+using System.Text;
 using Portcullis.Resources;
 using Portcullis.Rules;
 
 namespace Portcullis.Datapath.Iptables.Rendering;
 
 /// <summary>Which endpoint an interface belongs to.</summary>
-internal static class InterfaceOwners
+/// <param name="Policed">The endpoints that have an interface of their own, in order of name.</param>
+/// <param name="Closed">The interfaces that nothing may pass because their packets cannot be told to belong to one endpoint, in order.</param>
+internal sealed record InterfaceOwners(IReadOnlyList<Endpoint> Policed, IReadOnlyList<string> Closed)
 {
+    // IFNAMSIZ without the final zero.
+    private const int LongestName = 15;
+
+    private const char Undecodable = '\ufffd';
+
     private static readonly SearchValues<char> Writable =
         SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@~=");
 
-    /// <summary>The endpoints that have an interface, one for each interface.</summary>
+    /// <summary>Gives each interface to its endpoint.</summary>
     /// <param name="endpoints">All endpoints, in order of name.</param>
-    /// <param name="problems">Where to report those that cannot be told apart by the name of their interface.</param>
-    public static IReadOnlyList<Endpoint> Of(IEnumerable<Endpoint> endpoints, List<Finding> problems)
+    /// <param name="problems">Where to report those whose interface is closed.</param>
+    public static InterfaceOwners Of(IEnumerable<Endpoint> endpoints, List<Finding> problems)
     {
         var owners = new Dictionary<string, Endpoint>();
+        var closed = new SortedSet<string>(StringComparer.Ordinal);
         foreach (var endpoint in endpoints)
         {
             if (endpoint.Link is not { } link)
@@ -25,15 +34,30 @@ internal static class InterfaceOwners
 
             if (!IsWritable(link.Name))
             {
-                problems.Add(Problem(endpoint, $"interface '{link.Name}' cannot be named in an iptables rule: its workload is not policed; rename it"));
+                closed.Add(link.Name);
+                problems.Add(Problem(endpoint, $"rules cannot be written for an interface named '{link.Name}': nothing passes it; rename it"));
             }
             else if (!owners.TryAdd(link.Name, endpoint))
             {
-                problems.Add(Problem(endpoint, $"interface {link.Name} belongs to {owners[link.Name].Workload}, whose rules apply; give each its own"));
+                closed.Add(link.Name);
+                problems.Add(Problem(endpoint, $"interface {link.Name} belongs to {owners[link.Name].Workload} too: nothing passes it; give each its own"));
             }
         }
 
-        return [.. owners.Values];
+        return new InterfaceOwners([.. owners.Values.Where(endpoint => !closed.Contains(endpoint.Link!.Value.Name))], [.. closed]);
+    }
+
+    /// <summary>Matches an interface of any name. Where only a prefix can be written, others that begin with it are matched too.</summary>
+    /// <param name="option"><c>-i</c> or <c>-o</c>.</param>
+    /// <param name="name">The interface.</param>
+    public static string AnyName(string option, string name)
+    {
+        // A trailing + stands for all names that begin so: another one behind it leaves the first to be compared.
+        var readable = name.IndexOf(Undecodable, StringComparison.Ordinal);
+        var pattern = readable >= 0 ? name[..readable] + '+'
+            : name.EndsWith('+') && Encoding.UTF8.GetByteCount(name) < LongestName ? name + '+'
+            : name;
+        return $"{option} \"{pattern.Replace("\\", @"\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
     }
 
     // A trailing + would match every interface that starts so; quotes, backslashes and the comma have a meaning to the programs.

@@ -22,8 +22,9 @@ internal sealed class Layout
     private readonly Dictionary<(RuleSetId Id, InterfaceSide Side), RuleSetChains> _ruleSets = [];
     private readonly Dictionary<(RuleSetId Id, RuleSetId Own, InterfaceSide Side), TierChains> _replies = [];
     private readonly HashSet<PeerSetId> _unplaced = [];
-    private readonly Dictionary<RuleSetId, Finding> _closed = [];
+    private readonly Dictionary<RuleSetId, IReadOnlyList<Finding>> _closed = [];
     private readonly int _setLimit;
+    private readonly bool _matchesSctpPorts;
     private readonly string _ownAddresses;
     private readonly Dictionary<IpFamily, HashSet<string>> _ownElements = new() { [IpFamily.IPv4] = [], [IpFamily.IPv6] = [] };
     private readonly Dictionary<(string Table, IpFamily Family), Dictionary<string, int>> _ruleCounts = [];
@@ -36,8 +37,17 @@ internal sealed class Layout
     /// <param name="settings">What the configuration says.</param>
     /// <param name="families">The families of packets there are.</param>
     /// <param name="setLimit">How many sets the kernel has room for. Rule sets that need one more are closed.</param>
-    public Layout(World world, Names names, Verdicts verdicts, DatapathSettings settings, IReadOnlyList<IpFamily> families, int setLimit)
+    /// <param name="matchesSctpPorts">Whether rules can name SCTP ports. Those that do are closed otherwise.</param>
+    public Layout(
+        World world,
+        Names names,
+        Verdicts verdicts,
+        DatapathSettings settings,
+        IReadOnlyList<IpFamily> families,
+        int setLimit,
+        bool matchesSctpPorts = true)
     {
+        _matchesSctpPorts = matchesSctpPorts;
         _setLimit = setLimit;
         _world = world;
         _names = names;
@@ -62,8 +72,8 @@ internal sealed class Layout
     /// <summary>The number of sets.</summary>
     public int SetCount => (_peerSets.Count + 1) * _families.Count;
 
-    /// <summary>What is closed because it did not fit.</summary>
-    public IEnumerable<Finding> Closed => _closed.Values;
+    /// <summary>What is closed because it did not fit or cannot be matched.</summary>
+    public IEnumerable<Finding> Closed => _closed.Values.SelectMany(findings => findings).Distinct();
 
     /// <summary>A chain that is not there, or has another number of rules; null when there is none.</summary>
     public string? FindMissing(IReadOnlyDictionary<(string Table, IpFamily Family), SavedTable> saved)
@@ -145,7 +155,7 @@ internal sealed class Layout
         foreach (var family in _families)
         {
             plan.SetsBefore.AppendLine(PeerSets.CreateByInterface(PeerSets.NameOf(_ownAddresses, family), family));
-            _dispatch.WriteHooks(family, plan.Mangle[family], plan.Raw[family]);
+            _dispatch.Begin(family, plan.Mangle[family], plan.Raw[family]);
         }
     }
 
@@ -217,23 +227,29 @@ internal sealed class Layout
         return chains.Entry;
     }
 
-    // A rule set whose peers have no set denies everything: what it would allow cannot be told apart.
     private RuleSet Enforceable(RuleSetId id)
     {
         var rules = _world.RuleSets[id];
         var all = rules.Tiers.Items.Concat((rules.Audit ?? []).Items).SelectMany(tier => tier.Rules.Items).ToList();
-        if (all.Find(rule => (rule.Peers ?? []).Items.Any(_unplaced.Contains)) is not { } first)
+        if (all.Find(rule => (rule.Peers ?? []).Items.Any(_unplaced.Contains)) is { } first)
+        {
+            // What it would allow cannot be told apart.
+            _closed[id] = [Closure(first, $"the kernel has no room for its peers ({_setLimit} more sets at most): {rules.Direction} of its pods is closed; use fewer different selectors")];
+            return rules with { Tiers = [new RuleTier(RuleTierKind.Admin, [], first.Reference)], Audit = null };
+        }
+
+        if (_matchesSctpPorts || all.FindAll(SctpPorts.AreNamedBy) is not { Count: > 0 } sctp)
         {
             return rules;
         }
 
-        _closed[id] = new Finding(
-            FindingSeverity.Error,
-            first.Reference.Position,
-            $"{first.Reference.Kind} {first.Reference.Policy}".TrimStart(),
-            $"the kernel has no room for its peers ({_setLimit} more sets at most): {rules.Direction} of its pods is closed; use fewer different selectors");
-        return rules with { Tiers = [new RuleTier(RuleTierKind.Admin, [], first.Reference)], Audit = null };
+        _closed[id] = [.. sctp.Select(rule => Closure(
+            rule, $"iptables cannot match SCTP ports on this machine: its SCTP rule is closed for {rules.Direction}; {KernelModules.Remedy("xt_multiport")}"))];
+        return SctpPorts.Close(rules);
     }
+
+    private static Finding Closure(Rule rule, string message) =>
+        new(FindingSeverity.Error, rule.Reference.Position, $"{rule.Reference.Kind} {rule.Reference.Policy}".TrimStart(), message);
 
     private string? OwnAddressesOf(InterfaceSide side) => side == InterfaceSide.Peer ? _ownAddresses : null;
 
@@ -266,7 +282,9 @@ internal sealed class Layout
 
     private void Dispatch(Plan plan)
     {
-        var endpoints = InterfaceOwners.Of(_world.Endpoints.Values, plan.Problems);
+        var owners = InterfaceOwners.Of(_world.Endpoints.Values, plan.Problems);
+        var endpoints = owners.Policed;
+        _dispatch.Close(owners.Closed, _families.Select(family => (family, plan.Mangle[family])));
         _dispatch.Update(
             endpoints,
             (id, side) => FlowsOf(plan, id, side),

@@ -34,8 +34,9 @@ internal sealed class IptablesTool(Backend backend)
         results.ForEach(run => Finish(run.Key, run.Value, run.Result, onLockHeld));
     }
 
-    /// <summary>Asks whether a script would be accepted, changing nothing.</summary>
-    public ToolResult Test(IpFamily family, string script) => Program(family, "restore").Run(script, "--noflush", "--test");
+    /// <summary>Asks whether a script would be accepted, changing nothing. Waits so many seconds for the lock.</summary>
+    public ToolResult Test(IpFamily family, string script, int lockWait) =>
+        Program(family, "restore").Run(script, "--noflush", "--test", "-w", lockWait.ToString());
 
     /// <summary>Lists tables.</summary>
     /// <exception cref="DatapathException">They cannot be listed.</exception>

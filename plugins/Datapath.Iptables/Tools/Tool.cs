@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Portcullis.Datapath.Iptables.Tools;
@@ -30,6 +31,9 @@ internal sealed class Tool
 {
     private static readonly string[] AlsoSearched = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
 
+    // Not what the environment's locale says: names of interfaces are bytes to the kernel.
+    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
+
     private readonly string _path;
 
     private Tool(string name, string path)
@@ -59,6 +63,7 @@ internal sealed class Tool
         var start = new ProcessStartInfo(_path, arguments)
         {
             RedirectStandardInput = true,
+            StandardInputEncoding = Utf8,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,

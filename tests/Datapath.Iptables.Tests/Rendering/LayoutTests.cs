@@ -3,7 +3,7 @@ using Portcullis.Datapaths;
 using Portcullis.Net;
 using Portcullis.Resources;
 using Portcullis.Rules;
-using static Portcullis.Datapath.Iptables.Tests.Node;
+using static Portcullis.Datapath.Conformance.PolicedNode;
 
 namespace Portcullis.Datapath.Iptables.Tests.Rendering;
 
@@ -63,6 +63,25 @@ public sealed class LayoutTests
         Assert.All(last.Mangle[IpFamily.IPv6].Written, chain => Assert.Empty(chain.Rules));
     }
 
+    [Fact]
+    public void Advance_SctpPortsThatCannotBeMatched_ClosesOnlyTheirRulesAndReportsThem()
+    {
+        var changes = TwoPeerSets with
+        {
+            RuleSets = [Isolated(1, Direction.Ingress, Rule(RuleAction.Accept, 1, Port(IpProtocol.Sctp, 7000))), Isolated(2, Direction.Ingress, Rule(RuleAction.Accept, 2))],
+        };
+        var world = new World();
+        world.Apply(changes);
+        var layout = Layout(world, setLimit: 6, matchesSctpPorts: false);
+
+        var plan = layout.Advance(changes);
+
+        Assert.Equal(["NetworkPolicy default/policy"], layout.Closed.Select(problem => problem.Object));
+        var rules = plan.Mangle[IpFamily.IPv4].Written.SelectMany(chain => chain.Rules).ToList();
+        Assert.DoesNotContain(rules, rule => rule.Contains("sctp", StringComparison.Ordinal));
+        Assert.Single(rules, rule => rule.Contains("--match-set pcl.t.p-", StringComparison.Ordinal));
+    }
+
     private static (Layout Layout, Plan Plan) Start(int setLimit)
     {
         var world = new World();
@@ -71,11 +90,11 @@ public sealed class LayoutTests
         return (layout, layout.Advance(TwoPeerSets));
     }
 
-    private static Layout Layout(World world, int setLimit)
+    private static Layout Layout(World world, int setLimit, bool matchesSctpPorts = true)
     {
         var names = new Names("t");
         var settings = new DatapathSettings("t", EstablishedConnections.Enforce, AllowSpoofing: false);
-        return new Layout(world, names, new Verdicts(names, 1), settings, [IpFamily.IPv4, IpFamily.IPv6], setLimit);
+        return new Layout(world, names, new Verdicts(names, 1), settings, [IpFamily.IPv4, IpFamily.IPv6], setLimit, matchesSctpPorts);
     }
 
     private static Endpoint On(string name, int ingress) => new(

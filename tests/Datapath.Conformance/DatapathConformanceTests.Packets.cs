@@ -4,18 +4,18 @@ using Portcullis.Net;
 using Portcullis.Resources;
 using Portcullis.Rules;
 using Portcullis.TestSupport;
-using static Portcullis.Datapath.Iptables.Tests.Node;
+using static Portcullis.Datapath.Conformance.PolicedNode;
 
-namespace Portcullis.Datapath.Iptables.Tests;
+namespace Portcullis.Datapath.Conformance;
 
-/// <summary>Protocols, replies, sides and settings. They need root.</summary>
-public sealed class PacketTests
+/// <summary>Protocols, replies, sides and settings.</summary>
+public abstract partial class DatapathConformanceTests
 {
     [Theory]
-    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
-    public async Task Sctp_PortRules_HoldAndTcpStaysDenied(string backend, IpFamily family)
+    [MemberData(nameof(Families))]
+    public async Task Sctp_PortRules_HoldAndTcpStaysDenied(IpFamily family)
     {
-        await using var node = new Node(backend);
+        await using var node = CreateNode();
         await using var http = HttpResponder.Start(node.B.Network, 7000);
 
         await node.ReplaceAsync(
@@ -29,10 +29,10 @@ public sealed class PacketTests
     }
 
     [Theory]
-    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
-    public async Task Icmp_OnlyRulesWithoutPortsAllowIt(string backend, IpFamily family)
+    [MemberData(nameof(Families))]
+    public async Task Icmp_OnlyRulesWithoutPortsAllowIt(IpFamily family)
     {
-        await using var node = new Node(backend);
+        await using var node = CreateNode();
         await node.ReplaceAsync(
             [
                 Isolated(1, Direction.Ingress, Rule(RuleAction.Accept, 1)),
@@ -49,10 +49,10 @@ public sealed class PacketTests
     }
 
     [Theory]
-    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
-    public async Task IcmpError_AboutAnOwnPacket_PassesIsolation(string backend, IpFamily family)
+    [MemberData(nameof(Families))]
+    public async Task IcmpError_AboutAnOwnPacket_PassesIsolation(IpFamily family)
     {
-        await using var node = new Node(backend);
+        await using var node = CreateNode();
 
         await node.ReplaceAsync(
             [Isolated(1, Direction.Ingress), Isolated(2, Direction.Egress, Rule(RuleAction.Accept, 1, Port(IpProtocol.Udp, 99)))],
@@ -66,31 +66,43 @@ public sealed class PacketTests
     }
 
     [Theory]
-    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
-    public async Task Established_Keep_OldConnectionsLiveAndNewOnesAreDenied(string backend, IpFamily family)
+    [MemberData(nameof(Families))]
+    public async Task Established_Keep_OldConnectionsLiveAndNewOnesAreDenied(IpFamily family)
     {
-        await using var node = new Node(backend, new DatapathSettings(Instance, EstablishedConnections.Keep, AllowSpoofing: false));
+        await using var node = CreateNode(EstablishedConnections.Keep);
         await using var echo = StreamEcho.Start(node.B, 80);
-        await node.ReplaceAsync([], [], node.Endpoint(node.B));
+        await node.ReplaceAsync([Isolated(1, Direction.Ingress, Rule(RuleAction.Accept, 1))], [PeersOf(1, node.A)], node.Endpoint(node.B, ingress: 1));
         using var stream = await echo.ConnectAsync(node.A, node.B.Address(family));
         Assert.True(await stream.ExchangeAsync(Patience));
 
-        await node.ApplyAsync(new ChangeSet
-        {
-            Revision = 0,
-            RuleSets = [Isolated(1, Direction.Ingress), Isolated(2, Direction.Egress)],
-            Endpoints = [node.Endpoint(node.B, ingress: 1, egress: 2)],
-        });
+        await node.ApplyAsync(DenyAll(node));
 
         Assert.True(await stream.ExchangeAsync(Patience));
         Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.A, node.B, family, 80));
     }
 
     [Theory]
-    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
-    public async Task Reply_ToADeniedFlow_StillPassesWhenItsOwnDirectionIsAllowed(string backend, IpFamily family)
+    [MemberData(nameof(Families))]
+    public async Task Established_KeepOfAConnectionThatNoRuleAllowed_LivesUnlessNamed(IpFamily family)
     {
-        await using var node = new Node(backend);
+        await using var node = CreateNode(EstablishedConnections.Keep);
+        await using var echo = StreamEcho.Start(node.B, 80);
+        await node.ReplaceAsync([], [], node.Endpoint(node.B));
+        using var stream = await echo.ConnectAsync(node.A, node.B.Address(family));
+        Assert.True(await stream.ExchangeAsync(Patience));
+
+        await node.ApplyAsync(DenyAll(node));
+
+        var isKept = !Differences.Contains(NamedDifference.KeepPolicedOnly);
+        Assert.Equal(isKept, await stream.ExchangeAsync(isKept ? Patience : Limit));
+        Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.A, node.B, family, 80));
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public async Task Reply_ToADeniedFlow_StillPassesWhenItsOwnDirectionIsAllowed(IpFamily family)
+    {
+        await using var node = CreateNode();
         using var a = Sockets.Udp(node.A.Network, node.A.Address(family), 5060);
         using var b = Sockets.Udp(node.B.Network, node.B.Address(family), 5061);
         await node.ReplaceAsync([], [], node.Endpoint(node.B));
@@ -108,45 +120,20 @@ public sealed class PacketTests
     }
 
     [Theory]
-    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
-    public async Task OwnAddress_ThroughATranslatedService_IsAllowedUnderIsolation(string backend, IpFamily family)
+    [MemberData(nameof(Families))]
+    public async Task Self_TheMachinesOwnInterface_IsJudgedBothWaysAndLoopbackIsNot(IpFamily family)
     {
-        await using var node = new Node(backend);
-        await using var http = HttpResponder.Start(node.B.Network, 80);
-        var (program, service) = family == IpFamily.IPv4 ? ("iptables", "10.214.9.80") : ("ip6tables", "fd00:214::80");
-        var pod = node.B.Address(family).ToString();
-        node.RunWithInput($"{program}-{backend}-restore", $"""
-            *nat
-            -A PREROUTING -d {service} -p tcp -j DNAT --to-destination {pod}
-            -A POSTROUTING -s {pod} -d {pod} -j MASQUERADE
-            COMMIT
-
-            """, "--noflush");
-        Task<ProbeOutcome> Probe(NetworkPod from) =>
-            TcpProbe.ConnectAsync(from.Network, IpAddress.Parse(service), 80, Limit, TestContext.Current.CancellationToken);
-        Assert.Equal(ProbeOutcome.Allowed, await Probe(node.B));
-
-        await node.ReplaceAsync(
-            [Isolated(1, Direction.Ingress), Isolated(2, Direction.Egress)], [], node.Endpoint(node.B, ingress: 1, egress: 2), node.Endpoint(node.A));
-
-        Assert.Equal(ProbeOutcome.Allowed, await Probe(node.B));
-        Assert.Equal(ProbeOutcome.Denied, await Probe(node.A));
-    }
-
-    [Theory]
-    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
-    public async Task Self_TheMachinesOwnInterface_IsJudgedBothWaysAndLoopbackIsNot(string backend, IpFamily family)
-    {
-        await using var node = new Node(backend);
+        await using var node = CreateNode();
         await using var mine = new Responders(node.A, 80, 81);
         await using var theirs = new Responders(node.B, 80, 81);
-        await using var self = node.Open(new DatapathSettings("ipt-self", EstablishedConnections.Enforce, AllowSpoofing: false), node.A.Network);
+        await using var self = node.OpenAnother(node.Settings with { Instance = node.Settings.Instance + "s" }, node.A.Network);
         var link = new Link("eth0", IndexOf(node.A.Network, "eth0"));
 
-        await self.ApplyAsync(
+        await node.ApplyAsync(
+            self,
             new ChangeSet
             {
-                Revision = 1,
+                Revision = 0,
                 Replace = true,
                 PeerSets = [PeersOf(1, node.B)],
                 RuleSets =
@@ -156,21 +143,20 @@ public sealed class PacketTests
                 ],
                 Endpoints = [new Endpoint(node.A.Name, "eth0", InterfaceSide.Self, node.A.Addresses, new(1), new(2), link)],
             },
-            TestContext.Current.CancellationToken);
+            node.A.Network);
 
         Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.B, node.A, family, 80));
         Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.B, node.A, family, 81));
         Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.A, node.B, family, 80));
         Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.A, node.B, family, 81));
         Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.A, node.A, family, 81));
+        await node.CleanupAsync(self, node.A.Network);
     }
 
-    [Theory]
-    [InlineData("nft")]
-    [InlineData("legacy")]
-    public async Task NeighbourDiscovery_UnderFullIsolation_StillWorks(string backend)
+    [Fact]
+    public async Task NeighbourDiscovery_UnderFullIsolation_StillWorks()
     {
-        await using var node = new Node(backend);
+        await using var node = CreateNode();
         await node.ReplaceAsync(
             [Isolated(1, Direction.Ingress), Isolated(2, Direction.Egress)], [], node.Endpoint(node.A, ingress: 1, egress: 2));
         var address = node.A.Address(IpFamily.IPv6).ToString();
@@ -183,10 +169,10 @@ public sealed class PacketTests
     }
 
     [Theory]
-    [MemberData(nameof(IptablesDatapathTests.Everywhere), MemberType = typeof(IptablesDatapathTests))]
-    public async Task Fragments_OfAnAllowedDatagram_PassAndOfADeniedOneDoNot(string backend, IpFamily family)
+    [MemberData(nameof(Families))]
+    public async Task Fragments_OfAnAllowedDatagram_PassAndOfADeniedOneDoNot(IpFamily family)
     {
-        await using var node = new Node(backend);
+        await using var node = CreateNode();
         await using var allowed = UdpEcho.Start(node.B.Network, node.B.Address(family), 53);
         await using var denied = UdpEcho.Start(node.B.Network, node.B.Address(family), 54);
         await node.ReplaceAsync(
@@ -199,4 +185,47 @@ public sealed class PacketTests
         Assert.Equal(ProbeOutcome.Allowed, await Probe(53));
         Assert.Equal(ProbeOutcome.Denied, await Probe(54));
     }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public async Task Options_BeforeTheTransportHeader_PortsAreReadWhereTheyAre(IpFamily family)
+    {
+        await using var node = CreateNode();
+        await using var allowed = UdpEcho.Start(node.B.Network, node.B.Address(family), 53);
+        await using var denied = UdpEcho.Start(node.B.Network, node.B.Address(family), 54);
+        await node.ReplaceAsync(
+            [Isolated(1, Direction.Ingress, Rule(RuleAction.Accept, 1, Port(IpProtocol.Udp, 53)))],
+            [PeersOf(1, node.A)],
+            node.Endpoint(node.A),
+            node.Endpoint(node.B, ingress: 1));
+
+        Assert.Equal(ProbeOutcome.Allowed, await Sockets.UdpBehindOptionsAsync(node.A, node.B, family, 53, Limit));
+        Assert.Equal(ProbeOutcome.Denied, await Sockets.UdpBehindOptionsAsync(node.A, node.B, family, 54, Limit));
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public async Task Truncated_TransportHeader_IsDropped(IpFamily family)
+    {
+        await using var node = CreateNode();
+        await node.ReplaceAsync(
+            [Isolated(1, Direction.Ingress, Rule(RuleAction.Accept, 1, Port(IpProtocol.Udp, 53)))],
+            [PeersOf(1, node.A)],
+            node.Endpoint(node.A),
+            node.Endpoint(node.B, ingress: 1));
+
+        Assert.Equal(ProbeOutcome.Allowed, await Sockets.UdpCutAsync(node.A, node.B, family, 53, 8, Limit));
+        foreach (var bytes in new[] { 2, 4, 7 })
+        {
+            var expected = bytes >= 4 && Differences.Contains(NamedDifference.TruncatedPorts) ? ProbeOutcome.Allowed : ProbeOutcome.Denied;
+            Assert.Equal(expected, await Sockets.UdpCutAsync(node.A, node.B, family, 53, bytes, Limit));
+        }
+    }
+
+    private static ChangeSet DenyAll(PolicedNode node) => new()
+    {
+        Revision = 0,
+        RuleSets = [Isolated(11, Direction.Ingress), Isolated(12, Direction.Egress)],
+        Endpoints = [node.Endpoint(node.B, ingress: 11, egress: 12)],
+    };
 }

@@ -3,12 +3,11 @@ using System.Net;
 using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using Portcullis.Datapath.Iptables.Native;
 using Portcullis.Host.Demo;
 using Portcullis.Host.Native;
 using Portcullis.Net;
 
-namespace Portcullis.Datapath.Iptables.Tests;
+namespace Portcullis.Datapath.Conformance;
 
 /// <summary>HTTP responders on several ports.</summary>
 internal sealed class Responders : IAsyncDisposable
@@ -126,7 +125,7 @@ internal sealed class StreamEcho : IAsyncDisposable
 }
 
 /// <summary>Packets that no ordinary probe sends.</summary>
-internal static class Sockets
+internal static partial class Sockets
 {
     /// <summary>Sends a datagram from an address of the namespace and tells whether an echo comes back.</summary>
     public static async Task<ProbeOutcome> UdpFromAsync(NetworkNamespace network, IpAddress from, IpAddress to, int port, TimeSpan limit, int sourcePort = 0, int bytes = 4)
@@ -148,8 +147,8 @@ internal static class Sockets
     public static async Task<ProbeOutcome> SctpAsync(NetworkPod from, NetworkPod to, IpFamily family, ushort port, TimeSpan limit)
     {
         var (source, destination) = (from.Address(family).ToIPAddress(), to.Address(family).ToIPAddress());
-        using var receiver = RawSctp(to.Network, destination);
-        using var sender = RawSctp(from.Network, source);
+        using var receiver = Raw(to.Network, destination, IpProtocol.Sctp);
+        using var sender = Raw(from.Network, source, IpProtocol.Sctp);
         var init = new byte[32];
         BinaryPrimitives.WriteUInt16BigEndian(init, 40000);
         BinaryPrimitives.WriteUInt16BigEndian(init.AsSpan(2), port);
@@ -160,13 +159,49 @@ internal static class Sockets
         return await ArrivesAsync(receiver, limit);
     }
 
-    // The framework's own constructor does not know the protocol.
-    private static Socket RawSctp(NetworkNamespace network, IPAddress address) => network.Run(() =>
+    /// <summary>Sends a UDP datagram behind IPv4 options or an IPv6 destination options header, and tells whether an echo comes back.</summary>
+    public static async Task<ProbeOutcome> UdpBehindOptionsAsync(NetworkPod from, NetworkPod to, IpFamily family, int port, TimeSpan limit)
+    {
+        using var socket = Udp(from.Network, from.Address(family), 0);
+        if (family == IpFamily.IPv4)
+        {
+            const int options = 4;
+            socket.SetRawSocketOption((int)SocketOptionLevel.IP, options, [1, 1, 1, 0]);
+        }
+        else
+        {
+            const int destinationOptions = 59;
+            socket.SetRawSocketOption((int)SocketOptionLevel.IPv6, destinationOptions, [0, 0, 1, 4, 0, 0, 0, 0]);
+        }
+
+        await socket.ConnectAsync(new IPEndPoint(to.Address(family).ToIPAddress(), port), TestContext.Current.CancellationToken);
+        await socket.SendAsync(new byte[4], TestContext.Current.CancellationToken);
+        return await ArrivesAsync(socket, limit);
+    }
+
+    /// <summary>Sends a UDP packet of so many bytes, header included, and tells whether it arrives.</summary>
+    public static async Task<ProbeOutcome> UdpCutAsync(NetworkPod from, NetworkPod to, IpFamily family, ushort port, int bytes, TimeSpan limit)
+    {
+        var (source, destination) = (from.Address(family).ToIPAddress(), to.Address(family).ToIPAddress());
+        using var receiver = Raw(to.Network, destination, IpProtocol.Udp);
+        using var sender = Raw(from.Network, source, IpProtocol.Udp);
+        var packet = new byte[8];
+        BinaryPrimitives.WriteUInt16BigEndian(packet, 40000);
+        BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(2), port);
+        BinaryPrimitives.WriteUInt16BigEndian(packet.AsSpan(4), 8);
+        await sender.SendToAsync(packet.AsMemory(0, bytes), new IPEndPoint(destination, 0), TestContext.Current.CancellationToken);
+        return await ArrivesAsync(receiver, limit);
+    }
+
+    // The framework's own constructor does not know SCTP.
+    private static Socket Raw(NetworkNamespace network, IPAddress address, IpProtocol protocol) => network.Run(() =>
     {
         const int inet = 2;
         const int inet6 = 10;
+        const int raw = 3;
+        const int closeOnExec = 0x80000;
         var family = address.AddressFamily == AddressFamily.InterNetwork ? inet : inet6;
-        var descriptor = LibC.socket(family, LibC.SOCK_RAW | LibC.SOCK_CLOEXEC, (int)IpProtocol.Sctp);
+        var descriptor = OpenSocket(family, raw | closeOnExec, (int)protocol);
         Assert.True(descriptor >= 0, Marshal.GetLastPInvokeErrorMessage());
         var socket = new Socket(new SafeSocketHandle(descriptor, ownsHandle: true));
         socket.Bind(new IPEndPoint(address, 0));
@@ -202,4 +237,7 @@ internal static class Sockets
             return ProbeOutcome.Denied;
         }
     }
+
+    [LibraryImport("libc", EntryPoint = "socket", SetLastError = true)]
+    private static partial int OpenSocket(int domain, int type, int protocol);
 }

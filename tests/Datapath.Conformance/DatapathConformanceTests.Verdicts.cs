@@ -3,26 +3,18 @@ using Portcullis.Net;
 using Portcullis.Resources;
 using Portcullis.Rules;
 using Portcullis.TestSupport;
-using static Portcullis.Datapath.Iptables.Tests.Node;
+using static Portcullis.Datapath.Conformance.PolicedNode;
 
-namespace Portcullis.Datapath.Iptables.Tests;
+namespace Portcullis.Datapath.Conformance;
 
-/// <summary>What passes and what does not, with real packets between real namespaces. They need root.</summary>
-public sealed class IptablesDatapathTests
+/// <summary>What passes and what does not.</summary>
+public abstract partial class DatapathConformanceTests
 {
-    public static TheoryData<string, IpFamily> Everywhere => new()
-    {
-        { "nft", IpFamily.IPv4 },
-        { "nft", IpFamily.IPv6 },
-        { "legacy", IpFamily.IPv4 },
-        { "legacy", IpFamily.IPv6 },
-    };
-
     [Theory]
-    [MemberData(nameof(Everywhere))]
-    public async Task Ingress_Isolated_OnlyAllowedPeerAndPortPass(string backend, IpFamily family)
+    [MemberData(nameof(Families))]
+    public async Task Ingress_Isolated_OnlyAllowedPeerAndPortPass(IpFamily family)
     {
-        await using var node = new Node(backend);
+        await using var node = CreateNode();
         await using var allowed = HttpResponder.Start(node.B.Network, 80);
         await using var other = HttpResponder.Start(node.B.Network, 81);
         await using var udp = UdpEcho.Start(node.B.Network, node.B.Address(family), 80);
@@ -40,10 +32,10 @@ public sealed class IptablesDatapathTests
     }
 
     [Theory]
-    [MemberData(nameof(Everywhere))]
-    public async Task Egress_Isolated_OnlyAllowedPeerAndPortPassAndRepliesReturn(string backend, IpFamily family)
+    [MemberData(nameof(Families))]
+    public async Task Egress_Isolated_OnlyAllowedPeerAndPortPassAndRepliesReturn(IpFamily family)
     {
-        await using var node = new Node(backend);
+        await using var node = CreateNode();
         await using var http = HttpResponder.Start(node.B.Network, 80);
         await using var back = HttpResponder.Start(node.A.Network, 80);
         await using var udp = UdpEcho.Start(node.B.Network, node.B.Address(family), 53);
@@ -63,10 +55,10 @@ public sealed class IptablesDatapathTests
     }
 
     [Theory]
-    [MemberData(nameof(Everywhere))]
-    public async Task Tiers_DenyPassAndBaseline_DecideInOrder(string backend, IpFamily family)
+    [MemberData(nameof(Families))]
+    public async Task Tiers_DenyPassAndBaseline_DecideInOrder(IpFamily family)
     {
-        await using var node = new Node(backend);
+        await using var node = CreateNode();
         await using var ports = new Responders(node.B, 80, 81, 82, 83);
         var tcp = (ushort port) => Port(IpProtocol.Tcp, port);
 
@@ -90,10 +82,10 @@ public sealed class IptablesDatapathTests
     }
 
     [Theory]
-    [MemberData(nameof(Everywhere))]
-    public async Task PeerSet_Delta_TakesEffect(string backend, IpFamily family)
+    [MemberData(nameof(Families))]
+    public async Task PeerSet_Delta_TakesEffect(IpFamily family)
     {
-        await using var node = new Node(backend);
+        await using var node = CreateNode();
         await using var http = HttpResponder.Start(node.B.Network, 80);
         var all = family == IpFamily.IPv4 ? "0.0.0.0/0" : "::/0";
         await node.ReplaceAsync(
@@ -108,10 +100,10 @@ public sealed class IptablesDatapathTests
     }
 
     [Theory]
-    [MemberData(nameof(Everywhere))]
-    public async Task RuleSet_Changed_AppliesToNewConnectionsAndOldOnesAlike(string backend, IpFamily family)
+    [MemberData(nameof(Families))]
+    public async Task RuleSet_Changed_AppliesToNewConnectionsAndOldOnesAlike(IpFamily family)
     {
-        await using var node = new Node(backend);
+        await using var node = CreateNode();
         await using var echo = StreamEcho.Start(node.B, 80);
         await node.ReplaceAsync(
             [Isolated(1, Direction.Ingress, Rule(RuleAction.Accept, 1)), Isolated(2, Direction.Egress)],
@@ -135,10 +127,10 @@ public sealed class IptablesDatapathTests
     }
 
     [Theory]
-    [MemberData(nameof(Everywhere))]
-    public async Task NodeAddress_NotInAnyRule_IsDeniedOnInputAndOutput(string backend, IpFamily family)
+    [MemberData(nameof(Families))]
+    public async Task NodeAddress_NotInAnyRule_IsDeniedOnInputAndOutput(IpFamily family)
     {
-        await using var node = new Node(backend);
+        await using var node = CreateNode();
         await using var server = new Responders(node.Network.Node, 80);
         var address = IpAddress.Parse(family == IpFamily.IPv4 ? "10.214.0.1" : "fd00:214::1");
         Task<ProbeOutcome> Probe() =>
@@ -161,10 +153,10 @@ public sealed class IptablesDatapathTests
     }
 
     [Theory]
-    [MemberData(nameof(Everywhere))]
-    public async Task Source_NotTheWorkloads_IsDroppedUnlessSpoofingIsAllowed(string backend, IpFamily family)
+    [MemberData(nameof(Families))]
+    public async Task Source_NotTheWorkloads_IsDroppedUnlessSpoofingIsAllowed(IpFamily family)
     {
-        await using var node = new Node(backend);
+        await using var node = CreateNode();
         var (foreign, length) = family == IpFamily.IPv4 ? ("10.214.9.9", 32) : ("fd00:214::99", 128);
         node.A.Network.Ip($"addr add {foreign}/{length} dev eth0");
         node.Network.Node.Ip($"route add {foreign}/{length} dev {node.A.HostInterface}");

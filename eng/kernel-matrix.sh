@@ -10,13 +10,12 @@ work=$root/artifacts/kernel-matrix
 
 # Test projects that run in every guest.
 suites=(Datapath.Ebpf.Tests)
-# What xunit runs of them with --quick: packets through the programs, real connections, both ways to attach, take-over.
+# What xunit runs of them with --quick: packets through the programs, real connections, beside others' filters. An emulated guest takes
+# longer for a flood of a million packets than permits live.
 quick=()
 for methods in \
-  Packets.{VerdictTests,HostileTests,IcmpErrorTests,FragmentTests,SourceTests,AuditTests,ReplyTests}.'*' \
-  Attached.EbpfDatapathTests.{Connections,ForeignFilters,Agent_ThatAttaches,Vlan}'*' \
-  Attached.InterfaceLifeTests.Interface_Renamed'*' \
-  Attached.{TakeOverTests,OlderFlowTests}.'*'; do
+  Packets.{VerdictTests,HostileTests,IcmpErrorTests,FragmentTests,SourceTests,AuditTests}.'*' Packets.ReplyTests.Reply'*' \
+  Attached.EbpfDatapathTests.{Connections,ForeignFilters,Agent_ThatAttaches,Vlan}'*' Attached.InterfaceLifeTests.Interface_Renamed'*'; do
   quick+=(-method "*.$methods")
 done
 # Seconds after which a guest counts as hung.

@@ -90,11 +90,6 @@ internal sealed class RuleLowering
         PaintChanged();
         RuleSetId[] waiting = [.. _unfit];
         _unfit.Clear();
-        if (_classes.HasRoomForUnfit)
-        {
-            throw new TableFullException("classes", AddressClasses.Capacity);
-        }
-
         AddRows(waiting.Select(id => World.RuleSets[id]).Concat(changes.RuleSets));
         return new LoweringResult(_classes.Count, World.RuleSets.Count);
     }
@@ -104,7 +99,9 @@ internal sealed class RuleLowering
     /// Waits for a grace period when there is something to remove: a packet that has already read its endpoint's row is judged
     /// by those rules with their whole peer sets. It may be called any time before the next change set; enforcement does not wait for it.
     /// </remarks>
-    /// <exception cref="TableFullException">A table is too small; <see cref="World"/> has the whole change.</exception>
+    /// <exception cref="TableFullException">
+    /// A table is too small, or addresses that found no class would find one in new tables; <see cref="World"/> has the whole change.
+    /// </exception>
     public void Complete()
     {
         if (World.HasRemovals)
@@ -122,6 +119,11 @@ internal sealed class RuleLowering
 
         World.Complete();
         PaintChanged();
+        if (_classes.HasRoomForUnfit)
+        {
+            throw new TableFullException("classes", AddressClasses.Capacity);
+        }
+
         _gracePeriods.ReclaimIfMuch();
     }
 

@@ -247,10 +247,10 @@ static __always_inline __u32 pc_judge(struct __sk_buff *skb, struct pc_view *vie
 	enum pc_reason reason = PC_REASON_UNPOLICED;
 	__u64 reverse;
 
-	if (!view->row && !view->reverse_row)
+	keep = pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED;
+	if (!view->row && !view->reverse_row && !keep)
 		return reason;
 	class = pc_classify(p->family, &remote);
-	keep = pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED;
 	if (view->row) {
 		verdict = pc_verdict(view->row, class, pc_port_key(p->protocol, p->destination_port));
 		view->rule = verdict & PC_VERDICT_ARG_MASK;
@@ -289,7 +289,7 @@ static __always_inline enum pc_reason pc_judge_slowly(struct pc_view *view, cons
 	__u64 forward, reverse;
 	__u32 class, own;
 
-	if (!view->row && !view->reverse_row)
+	if (!view->row && !view->reverse_row && !(pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED))
 		return PC_REASON_UNPOLICED;
 	class = pc_classify(p->family, &remote);
 	own = pc_is_own_slowly(view, p->family, &remote);

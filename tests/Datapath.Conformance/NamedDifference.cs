@@ -11,7 +11,4 @@ internal enum NamedDifference
 
     /// <summary><c>truncated-ports</c>: of a transport header that is cut only the ports are required.</summary>
     TruncatedPorts,
-
-    /// <summary><c>keep-policed-only</c>: with <c>established: keep</c> a connection is kept only if rules allowed it, not if there were none.</summary>
-    KeepPolicedOnly,
 }

@@ -160,14 +160,5 @@ internal abstract class PolicedNode : IAsyncDisposable
         Network.Dispose();
     }
 
-    /// <summary>Called on the thread of an apply or a cleanup, in the node's namespace, before it.</summary>
-    protected virtual void BeforeCall()
-    {
-    }
-
-    private Task<T> CallAsync<T>(Func<ValueTask<T>> call, NetworkNamespace? network = null) => Task.Run(() => (network ?? Network.Node).Run(() =>
-    {
-        BeforeCall();
-        return call().AsTask().GetAwaiter().GetResult();
-    }));
+    private Task<T> CallAsync<T>(Func<ValueTask<T>> call, NetworkNamespace? network = null) => Task.Run(() => (network ?? Network.Node).Run(() => call().AsTask().GetAwaiter().GetResult()));
 }

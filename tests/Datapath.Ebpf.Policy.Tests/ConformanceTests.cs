@@ -9,8 +9,7 @@ namespace Portcullis.Datapath.Ebpf.Policy.Tests;
 /// <summary>The suite of all datapaths.</summary>
 public sealed class ConformanceTests : DatapathConformanceTests
 {
-    // What no rule judges leaves no permit.
-    internal override IReadOnlyList<NamedDifference> Differences => [NamedDifference.KeepPolicedOnly];
+    internal override IReadOnlyList<NamedDifference> Differences => [];
 
     internal override PolicedNode CreateNode(EstablishedConnections established = EstablishedConnections.Enforce) => new Node(established);
 
@@ -54,7 +53,5 @@ public sealed class ConformanceTests : DatapathConformanceTests
             Root.RequireBpf();
             return new DatapathSettings($"pcc{Environment.ProcessId}-{Interlocked.Increment(ref _count)}", established, AllowSpoofing: false);
         }
-
-        protected override void BeforeCall() => ((EbpfDatapath)Datapath).Removal.GetAwaiter().GetResult();
     }
 }

@@ -7,7 +7,7 @@ namespace Portcullis.Host.Demo;
 /// <summary>An agent that runs as a child process inside a network namespace, with a configuration file.</summary>
 public sealed class AgentProcess : IDisposable
 {
-    private static readonly TimeSpan ReadyLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan ReadyLimit = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(10);
 
     private readonly Process _process;

@@ -7,5 +7,6 @@
 . "$(dirname "${BASH_SOURCE[0]}")/eng/common.sh"
 help_if_asked "$@"
 require_root "the demo makes network namespaces and loads eBPF programs"
-./build.sh >&2
+borrow_bpffs
+./build.sh >&2 9>&-
 exec artifacts/portcullis/portcullis demo "$@"

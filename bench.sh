@@ -48,8 +48,7 @@ if [[ ${1:-} == quick || ${1:-} == full || ${1:-} == smoke ]]; then
 fi
 [[ $# -le 1 ]] || refuse "more than one filter: see --help"
 require_root "the benchmarks make network namespaces and load eBPF programs"
-borrow_bpffs
-./build.sh 9>&-
+./build.sh
 
 if ! command -v iperf3 >/dev/null || ! command -v nft >/dev/null; then
   echo "installing iperf3 nftables"

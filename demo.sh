@@ -7,6 +7,5 @@
 . "$(dirname "${BASH_SOURCE[0]}")/eng/common.sh"
 help_if_asked "$@"
 require_root "the demo makes network namespaces and loads eBPF programs"
-borrow_bpffs
-./build.sh >&2 9>&-
+./build.sh >&2
 exec artifacts/portcullis/portcullis demo "$@"

@@ -8,9 +8,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/eng/common.sh"
 help_if_asked "$@"
 require_root "the tests make network namespaces and load eBPF programs"
-borrow_bpffs
-# The nodes of the build stay for a while.
-./build.sh 9>&-
+./build.sh
 
 results=artifacts/test-results
 limit=15m

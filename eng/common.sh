@@ -28,15 +28,3 @@ require_sdk() {
   dotnet --version >/dev/null 2>&1 ||
     refuse "dotnet: no SDK of the version that global.json asks for: install the .NET 10 SDK"
 }
-
-# Mounts the BPF file system where it is missing, until this script and everything it has started are gone, however they end: they hold
-# descriptor 9. It stays while somebody has something pinned there; what the kernel itself puts there (*.debug) goes along.
-borrow_bpffs() {
-  mountpoint -q /sys/fs/bpf && return
-  mount -t bpf bpf /sys/fs/bpf 2>/dev/null || return 0
-  exec 9> >(
-    trap '' INT TERM HUP
-    cat >/dev/null
-    [[ -n $(find /sys/fs/bpf -mindepth 1 ! -name '*.debug' -print -quit) ]] || umount /sys/fs/bpf
-  )
-}

@@ -74,7 +74,7 @@ static __always_inline enum pc_reason pc_judge_fragment(struct pc_view *view, co
 	/* Marked as both: it starts inside the transport header. */
 	if (p->roles & PC_FIRST_FRAGMENT)
 		return PC_REASON_FRAGMENT_DENIED;
-	return pc_permit_use(pc_fragment_tag(view->ifindex, p, view->direction), 0)
+	return pc_permit_use_slowly(pc_fragment_tag(view->ifindex, p, view->direction), 0)
 		? PC_REASON_FRAGMENT : PC_REASON_FRAGMENT_DENIED;
 }
 

@@ -7,14 +7,18 @@
 #include "maps.h"
 #include "packet.h"
 
-/* Above every class: a table refers outside of another one. */
+/* A table refers outside of another one: of no kind that exists, and a class above all others, which every row denies. */
+#define PC_REF_FAULT PC_REF_KIND_MASK
 #define PC_CLASS_FAULT 0x10000u
+/* So many steps are verified with what follows them; a deeper walk costs a call. */
+#define PC_NEAR_STEPS6 4
+#define PC_STEPS6 17
 
 static __always_inline __u32 pc_block_ref(__u32 block, __u8 byte)
 {
 	struct pc_block *b = bpf_map_lookup_elem(&pc_blocks, &block);
 
-	return b ? *(volatile __u32 *)&b->ref[byte] : PC_CLASS_FAULT;
+	return b ? *(volatile __u32 *)&b->ref[byte] : PC_REF_FAULT;
 }
 
 static __always_inline __u32 pc_is_block(__u32 ref)
@@ -39,28 +43,49 @@ static __always_inline __u32 pc_classify4(__u32 address)
 	return pc_class_of_ref(ref);
 }
 
-/*
- * Each step takes at least one of the 16 bytes of the address, so 17 rounds always reach a class. Not static: verified once
- * for any argument instead of once for each call.
- */
-__noinline __u32 pc_classify6(__u64 high, __u64 low)
+static __always_inline __u32 pc_walk6(__u32 ref, __u64 high, __u64 low, int steps)
 {
-	__u32 ref = *(volatile __u32 *)&pc_config.root6, index;
 	struct pc_node6 *node;
+	__u32 index;
 
-	for (int i = 0; i < 17; i++) {
+	/* Unrolled, it takes the registers of all that surrounds it. */
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < steps; i++) {
 		if ((ref & PC_REF_KIND_MASK) != PC_REF_NODE)
 			break;
 		index = ref & PC_REF_VALUE_MASK;
 		node = bpf_map_lookup_elem(&pc_nodes6, &index);
 		if (!node)
-			return PC_CLASS_FAULT;
+			return PC_REF_FAULT;
 		if (((high & node->mask_high) ^ node->value_high) | ((low & node->mask_low) ^ node->value_low))
-			return pc_class_of_ref(node->otherwise);
+			return node->otherwise;
 		ref = *(volatile __u32 *)&node->next;
 		if (pc_is_block(ref))
 			ref = pc_block_ref(ref & PC_REF_VALUE_MASK, (node->low ? low : high) >> (node->shift & 63));
 	}
+	return ref;
+}
+
+/*
+ * Each step takes at least one of the 16 bytes of the address, so 17 always reach a class. Not static: verified once for any
+ * argument instead of once for each call.
+ */
+__noinline __u32 pc_classify6_from(__u32 ref, __u64 high, __u64 low)
+{
+	return pc_class_of_ref(pc_walk6(ref, high, low, PC_STEPS6));
+}
+
+static __always_inline __u32 pc_root6(void)
+{
+	return *(volatile __u32 *)&pc_config.root6;
+}
+
+static __always_inline __u32 pc_classify6(__u64 high, __u64 low)
+{
+	__u32 ref = pc_walk6(pc_root6(), high, low, PC_NEAR_STEPS6);
+
+	if ((ref & PC_REF_KIND_MASK) == PC_REF_NODE)
+		return pc_classify6_from(ref, high, low);
 	return pc_class_of_ref(ref);
 }
 
@@ -68,6 +93,13 @@ static __always_inline __u32 pc_classify(__u8 family, const struct pc_address *a
 {
 	return family == 4 ? pc_classify4(bpf_ntohl((__u32)address->word[0]))
 		: pc_classify6(bpf_be64_to_cpu(address->word[0]), bpf_be64_to_cpu(address->word[1]));
+}
+
+/* The same, in less to verify. */
+static __always_inline __u32 pc_classify_slowly(__u8 family, const struct pc_address *address)
+{
+	return family == 4 ? pc_classify4(bpf_ntohl((__u32)address->word[0]))
+		: pc_classify6_from(pc_root6(), bpf_be64_to_cpu(address->word[0]), bpf_be64_to_cpu(address->word[1]));
 }
 
 #endif

@@ -151,8 +151,8 @@ static __always_inline void pc_remember(__u64 sum, __u64 facts, __u64 place)
 	if (!(facts & (PC_OPENS | PC_REPLIES)))
 		return;
 	if (!(facts & PC_OPENS) || !(facts & PC_TCP)) {
-		if (pc_permit_use(pc_fact_tag(sum, facts, !opener), closes)
-		    || pc_permit_use(pc_fact_tag(sum, facts, opener), closes))
+		if (pc_permit_use_slowly(pc_fact_tag(sum, facts, !opener), closes)
+		    || pc_permit_use_slowly(pc_fact_tag(sum, facts, opener), closes))
 			return;
 	}
 	pc_permit_grant(pc_fact_tag(sum, facts, opener), pc_permit_owner(facts, place));
@@ -174,7 +174,7 @@ static __always_inline int pc_begins(__u64 facts, __u64 place, __u64 rest)
 }
 
 /* What policy alone says of a packet with this class of remote address: the reason, rule << 32. */
-__noinline __u64 pc_policy(__u32 row, __u32 class, __u32 protocol, __u32 port, __u32 own)
+static __always_inline __u64 pc_policy(__u32 row, __u32 class, __u32 protocol, __u32 port, __u32 own)
 {
 	__u32 verdict;
 
@@ -182,6 +182,12 @@ __noinline __u64 pc_policy(__u32 row, __u32 class, __u32 protocol, __u32 port, _
 		return PC_REASON_UNPOLICED;
 	verdict = pc_verdict(row, class, pc_port_key(protocol, port));
 	return pc_result(pc_reason_of(verdict, !!own), verdict & PC_VERDICT_ARG_MASK);
+}
+
+/* The same, in less to verify. */
+__noinline __u64 pc_policy_slowly(__u32 row, __u32 class, __u32 protocol, __u32 port, __u32 own)
+{
+	return pc_policy(row, class, protocol, port, own);
 }
 
 /* What a packet needs once policy has spoken, unless it is simply allowed. */
@@ -204,8 +210,8 @@ __noinline __u64 pc_follow_up(__u64 sum, __u64 facts, __u64 place, __u64 reverse
 	}
 	if (reason >= PC_REASON_FIRST_DENY) {
 		if (pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED && (facts & (PC_TCP | PC_OPENS)) != (PC_TCP | PC_OPENS)
-		    && ((facts & PC_REPLIES && pc_permit_use(pc_fact_tag(sum, facts, !direction), closes))
-			|| (facts & (PC_OPENS | PC_TCP) && pc_permit_use(pc_fact_tag(sum, facts, direction), closes))))
+		    && ((facts & PC_REPLIES && pc_permit_use_slowly(pc_fact_tag(sum, facts, !direction), closes))
+			|| (facts & (PC_OPENS | PC_TCP) && pc_permit_use_slowly(pc_fact_tag(sum, facts, direction), closes))))
 			reason = PC_REASON_ESTABLISHED;
 		return pc_result(reason, rule);
 	}
@@ -291,10 +297,10 @@ static __always_inline enum pc_reason pc_judge_slowly(struct pc_view *view, cons
 
 	if (!view->row && !view->reverse_row && !(pc_config.flags & PC_CONFIG_KEEP_ESTABLISHED))
 		return PC_REASON_UNPOLICED;
-	class = pc_classify(p->family, &remote);
+	class = pc_classify_slowly(p->family, &remote);
 	own = pc_is_own_slowly(view, p->family, &remote);
-	forward = pc_policy(view->row, class, p->protocol, p->destination_port, own);
-	reverse = pc_policy(view->reverse_row, class, p->protocol, p->source_port, own);
+	forward = pc_policy_slowly(view->row, class, p->protocol, p->destination_port, own);
+	reverse = pc_policy_slowly(view->reverse_row, class, p->protocol, p->source_port, own);
 	view->rule = forward >> 32;
 	return pc_call_follow_up(view, p, quoted, forward & 0xff, reverse);
 }

@@ -130,16 +130,9 @@ internal sealed class CompiledWorld
             Compact(set);
         }
 
-        foreach (ref readonly var prefix in delta.Removed.AsSpan())
-        {
-            batch.Add(prefix, set, isAdded: false);
-        }
-
         set.Nodes.EnsureCapacity(set.Nodes.Count + delta.Added.Length);
-        foreach (ref readonly var prefix in delta.Added.AsSpan())
-        {
-            batch.Add(prefix, set, isAdded: true);
-        }
+        batch.Add(delta.Removed, set, isAdded: false);
+        batch.Add(delta.Added, set, isAdded: true);
     }
 
     private void Apply(in PrefixChange change)
@@ -147,7 +140,9 @@ internal sealed class CompiledWorld
         var trie = change.IsV4 ? Trie4 : Trie6;
         var set = change.Set;
         var node = change.IsAdded ? trie.FindOrAdd(change.Prefix) : trie.Find(change.Prefix);
-        if (Sets.Contains(trie[node].Set, set.Id) == change.IsAdded)
+        var before = trie[node].Set;
+        var after = change.IsAdded ? Sets.With(before, set.Id) : Sets.Without(before, set.Id);
+        if (after == before)
         {
             var problem = change.IsAdded ? "already has" : "does not have";
             throw new ArgumentException($"peer set {set.Id} {problem} {change.Prefix}", nameof(change));
@@ -155,20 +150,20 @@ internal sealed class CompiledWorld
 
         if (!change.IsAdded)
         {
-            Remove(set.Id, node, change.IsV4);
+            Remove(after, node, change.IsV4);
             set.Count--;
             return;
         }
 
-        Put(trie, node, Sets.With(trie[node].Set, set.Id), change.IsV4);
+        Put(trie, node, after, change.IsV4);
         set.Nodes.Add(change.IsV4 ? node : ~node);
         set.Count++;
     }
 
-    private void Remove(int id, int node, bool isV4)
+    private void Remove(int after, int node, bool isV4)
     {
         var trie = isV4 ? Trie4 : Trie6;
-        Put(trie, node, Sets.Without(trie[node].Set, id), isV4);
+        Put(trie, node, after, isV4);
         if (trie[node].Set == SetPool.Empty)
         {
             trie.Remove(trie[node].Bits);
@@ -189,7 +184,8 @@ internal sealed class CompiledWorld
         {
             if (Has(encoded, set.Id))
             {
-                Remove(set.Id, encoded < 0 ? ~encoded : encoded, encoded >= 0);
+                var (trie, node) = encoded < 0 ? (Trie6, ~encoded) : (Trie4, encoded);
+                Remove(Sets.Without(trie[node].Set, set.Id), node, encoded >= 0);
             }
         }
     }

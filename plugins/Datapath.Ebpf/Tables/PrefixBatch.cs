@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Portcullis.Net;
 
 namespace Portcullis.Datapath.Ebpf.Tables;
@@ -19,34 +20,43 @@ internal readonly record struct PrefixChange(PrefixBits Prefix, PeerSet Set, boo
 /// <summary>The changes of all peer sets of one change set, put into an order in which neighbours in the trie are neighbours.</summary>
 internal sealed class PrefixBatch(int capacity)
 {
-    public delegate void Apply(in PrefixChange change);
+    private readonly List<Run> _runs = [];
 
-    private readonly PrefixChange[] _changes = new PrefixChange[capacity];
+    // Sorted in the place of the changes themselves, which are three times as large: memory that is touched for the first time
+    // costs as much as all the rest.
     private readonly ulong[] _keys = new ulong[capacity];
+    private readonly Place[] _places = new Place[capacity];
     private int _count;
 
-    public void Add(in IpPrefix prefix, PeerSet set, bool isAdded)
-    {
-        var bits = PrefixBits.From(prefix);
-        _changes[_count] = new PrefixChange(bits, set, prefix.Family == IpFamily.IPv4, isAdded);
+    public delegate void Apply(in PrefixChange change);
 
-        // Any order is right; this one sorts fast and is near enough to ascending: many long prefixes differ in their end only.
-        _keys[_count++] = bits.Length <= 64 ? bits.High : bits.Low;
+    private readonly record struct Run(ImmutableArray<IpPrefix> Prefixes, PeerSet Set, bool IsAdded);
+
+    private readonly record struct Place(int Run, int Item);
+
+    public void Add(ImmutableArray<IpPrefix> prefixes, PeerSet set, bool isAdded)
+    {
+        for (var i = 0; i < prefixes.Length; i++)
+        {
+            var bits = PrefixBits.From(prefixes[i]);
+
+            // Any order is right; this one sorts fast and is near enough to ascending: many long prefixes differ in their end only.
+            _keys[_count] = bits.Length <= 64 ? bits.High : bits.Low;
+            _places[_count++] = new Place(_runs.Count, i);
+        }
+
+        _runs.Add(new Run(prefixes, set, isAdded));
     }
 
     /// <summary>Calls <paramref name="apply"/> with each change.</summary>
     public void ForEach(Apply apply)
     {
-        var order = new int[_count];
-        for (var i = 0; i < order.Length; i++)
+        _keys.AsSpan(0, _count).Sort(_places.AsSpan(0, _count));
+        foreach (var (run, item) in _places.AsSpan(0, _count))
         {
-            order[i] = i;
-        }
-
-        _keys.AsSpan(0, _count).Sort(order.AsSpan());
-        foreach (var index in order)
-        {
-            apply(in _changes[index]);
+            var (prefixes, set, isAdded) = _runs[run];
+            var prefix = prefixes[item];
+            apply(new PrefixChange(PrefixBits.From(prefix), set, prefix.Family == IpFamily.IPv4, isAdded));
         }
     }
 }

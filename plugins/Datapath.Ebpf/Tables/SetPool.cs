@@ -13,8 +13,8 @@ internal sealed class SetPool
     private int[] _references = new int[16];
     private int _next = 1;
     private int _sweepAt = 4096;
-    private long _lastKey = -1;
-    private int _lastWith;
+    private (long Key, int Result) _lastWith = (-1, 0);
+    private (long Key, int Result) _lastWithout = (-1, 0);
 
     public SetPool() => _members[Empty] = [];
 
@@ -33,9 +33,9 @@ internal sealed class SetPool
     public int With(int set, int id)
     {
         var key = Key(set, id);
-        if (key == _lastKey)
+        if (key == _lastWith.Key)
         {
-            return _lastWith;
+            return _lastWith.Result;
         }
 
         if (!_with.TryGetValue(key, out var result))
@@ -44,19 +44,26 @@ internal sealed class SetPool
             _with.Add(key, result);
         }
 
-        (_lastKey, _lastWith) = (key, result);
+        _lastWith = (key, result);
         return result;
     }
 
     /// <summary>The set that lacks <paramref name="id"/>.</summary>
     public int Without(int set, int id)
     {
-        if (!_without.TryGetValue(Key(set, id), out var result))
+        var key = Key(set, id);
+        if (key == _lastWithout.Key)
         {
-            result = Intern([.. _members[set].Where(member => member != id)]);
-            _without.Add(Key(set, id), result);
+            return _lastWithout.Result;
         }
 
+        if (!_without.TryGetValue(key, out var result))
+        {
+            result = Intern([.. _members[set].Where(member => member != id)]);
+            _without.Add(key, result);
+        }
+
+        _lastWithout = (key, result);
         return result;
     }
 
@@ -96,7 +103,7 @@ internal sealed class SetPool
         _with.Clear();
         _without.Clear();
         _unions.Clear();
-        _lastKey = -1;
+        _lastWith = _lastWithout = (-1, 0);
     }
 
     private static long Key(int left, int right) => ((long)left << 32) | (uint)right;

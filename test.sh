@@ -8,10 +8,11 @@
 . "$(dirname "${BASH_SOURCE[0]}")/eng/common.sh"
 help_if_asked "$@"
 require_root "the tests make network namespaces and load eBPF programs"
-# What the build mounts for the tests goes with them; the kernel puts files of its own there (*.debug).
-if ! mountpoint -q /sys/fs/bpf; then
-  trap '[[ -n $(find /sys/fs/bpf -mindepth 1 ! -name "*.debug" -print -quit) ]] || umount /sys/fs/bpf 2>/dev/null || true' EXIT
+# The tests want the BPF file system. What is mounted for them goes with them; the kernel puts files of its own there (*.debug).
+if ! mountpoint -q /sys/fs/bpf && mount -t bpf portcullis-tests /sys/fs/bpf; then
+  trap '[[ -n $(find /sys/fs/bpf -mindepth 1 ! -name "*.debug" -print -quit) ]] || umount /sys/fs/bpf' EXIT
 fi
+
 ./build.sh
 
 results=artifacts/test-results

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Portcullis.Benchmarks;
 using Portcullis.Benchmarks.Results;
 using Portcullis.Benchmarks.Running;
+using Portcullis.Host.Native;
 
 var output = new Option<string>("--output") { Description = "The folder for results", DefaultValueFactory = _ => "artifacts/benchmarks" };
 var executable = new Option<string>("--executable") { Description = "The executable portcullis", DefaultValueFactory = _ => "artifacts/portcullis/portcullis" };
@@ -42,12 +43,13 @@ static async Task<int> MeasureAsync(string filter, string profile, string output
         context.Cancel = true;
         Console.Error.WriteLine("interrupted: cleaning up");
         interrupted.Cancel();
-        Remains.RemoveOwned();
+        Remains.RemoveAll();
         Environment.Exit(130);
     }
 
     using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
     using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Interrupt);
+    BpfFileSystem.MountIfMissing();
     try
     {
         Profile.Current = Profile.Named(profile);
@@ -60,7 +62,7 @@ static async Task<int> MeasureAsync(string filter, string profile, string output
     }
     finally
     {
-        Remains.RemoveOwned();
+        Remains.RemoveAll();
     }
 }
 

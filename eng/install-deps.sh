@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Usage: eng/install-deps.sh
 #
-# Installs what building and running Portcullis needs and what is missing here (Debian 12, Ubuntu 22.04 and later), and mounts
-# the BPF file system if it is not mounted. Says what it does; does nothing when nothing is missing. Needs root only then.
+# Installs what building and running Portcullis needs and what is missing here (Debian 12, Ubuntu 22.04 and later). Says what it does;
+# does nothing when nothing is missing. Needs root only then.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 help_if_asked "$@"
 [[ $# -eq 0 ]] || refuse "unknown argument '$1': see --help"
@@ -36,13 +36,5 @@ if [[ ${#missing[@]} -gt 0 ]]; then
   if ! { apt-get update -q && apt-get install -y -q --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     refuse "apt-get could not install ${missing[*]}"
-  fi
-fi
-
-if ! mountpoint -q /sys/fs/bpf; then
-  if [[ $(id -u) -eq 0 ]] && mount -t bpf bpf /sys/fs/bpf 2>/dev/null; then
-    echo "mounted the BPF file system at /sys/fs/bpf"
-  else
-    echo "note: the BPF file system is not mounted and could not be; the eBPF datapath needs it: mount -t bpf bpf /sys/fs/bpf" >&2
   fi
 fi

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Portcullis.Datapath.Ebpf;
 using Portcullis.Host.Demo;
+using Portcullis.Host.Native;
 
 namespace Portcullis.Benchmarks.Running;
 
@@ -38,6 +39,20 @@ internal static class Remains
         lock (Gate)
         {
             return Owned.Remove(something);
+        }
+    }
+
+    /// <summary>Disposes of everything noted, and of what the whole run had.</summary>
+    public static void RemoveAll()
+    {
+        RemoveOwned();
+        try
+        {
+            BpfFileSystem.UnmountOwn();
+        }
+        catch (IOException exception)
+        {
+            Console.Error.WriteLine($"could not remove everything: {exception.Message}");
         }
     }
 

@@ -54,6 +54,24 @@ public sealed class DemoTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task Demo_KilledWhereThereWasNoBpfFileSystem_ItsMountGoesWithTheRest()
+    {
+        const string Script = """
+            while umount /sys/fs/bpf 2>/dev/null; do :; done
+            "$0" demo >/dev/null & demo=$!
+            until [ -d /run/portcullis-demo ] && grep -q ' /sys/fs/bpf ' /proc/self/mounts; do sleep 0.1; done
+            kill -9 $demo
+            "$0" cleanup --all >/dev/null && ! grep ' /sys/fs/bpf ' /proc/self/mounts
+            """;
+        TestSupport.Root.RequireBpf();
+
+        var demo = await Executable.RunProgramAsync(null, "timeout", "60", "unshare", "--mount", "sh", "-c", Script, Executable.Path);
+
+        Assert.True(demo.ExitCode == 0, $"exit code {demo.ExitCode}: {demo.Error}\n{demo.Output}");
+        Assert.Empty(Directory.EnumerateFiles("/run/netns", "pc-demo-*"));
+    }
+
+    [Fact]
     public void Scenario_EveryStep_HasARowForEveryPodAndASignForEveryTarget()
     {
         var scenario = DemoScenario.Load(Path.Combine(Path.GetDirectoryName(Executable.Path)!, "examples", "demo"));

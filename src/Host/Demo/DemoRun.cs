@@ -30,7 +30,9 @@ internal sealed class DemoRun(string datapath, string plugins, bool keep, DemoPr
         }
 
         using var exclusive = Lock();
-        return await RemoveRemainsLockedAsync(cancellationToken);
+        var removed = await RemoveRemainsLockedAsync(cancellationToken);
+        BpfFileSystem.UnmountOwn();
+        return removed;
     }
 
     /// <summary>Runs the scenario with IPv4 addresses, then with IPv6 addresses.</summary>
@@ -48,10 +50,20 @@ internal sealed class DemoRun(string datapath, string plugins, bool keep, DemoPr
             await Console.Error.WriteLineAsync($"removed what an earlier demo left: {line}");
         }
 
-        var report = new DemoReport([
-            await RunRoundAsync(IpFamily.IPv4, isKept: false, cancellationToken),
-            await RunRoundAsync(IpFamily.IPv6, isKept: keep, cancellationToken),
-        ]);
+        BpfFileSystem.MountIfMissing();
+        DemoReport report;
+        try
+        {
+            report = new DemoReport([
+                await RunRoundAsync(IpFamily.IPv4, isKept: false, cancellationToken),
+                await RunRoundAsync(IpFamily.IPv6, isKept: keep, cancellationToken),
+            ]);
+        }
+        finally
+        {
+            BpfFileSystem.UnmountOwn();
+        }
+
         printer?.PrintVerdict(report);
         if (keep)
         {

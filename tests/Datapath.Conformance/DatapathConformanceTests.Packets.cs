@@ -67,35 +67,15 @@ public abstract partial class DatapathConformanceTests
 
     [Theory]
     [MemberData(nameof(Families))]
-    public async Task Established_Keep_OldConnectionsLiveAndNewOnesAreDenied(IpFamily family)
-    {
-        await using var node = CreateNode(EstablishedConnections.Keep);
-        await using var echo = StreamEcho.Start(node.B, 80);
-        await node.ReplaceAsync([Isolated(1, Direction.Ingress, Rule(RuleAction.Accept, 1))], [PeersOf(1, node.A)], node.Endpoint(node.B, ingress: 1));
-        using var stream = await echo.ConnectAsync(node.A, node.B.Address(family));
-        Assert.True(await stream.ExchangeAsync(Patience));
-
-        await node.ApplyAsync(DenyAll(node));
-
-        Assert.True(await stream.ExchangeAsync(Patience));
-        Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.A, node.B, family, 80));
-    }
+    public Task Established_Keep_OldConnectionsLiveAndNewOnesAreDenied(IpFamily family) => KeepsAsync(
+        family,
+        node => node.ReplaceAsync(
+            [Isolated(1, Direction.Ingress, Rule(RuleAction.Accept, 1))], [PeersOf(1, node.A)], node.Endpoint(node.B, ingress: 1)));
 
     [Theory]
     [MemberData(nameof(Families))]
-    public async Task Established_KeepOfAConnectionThatNoRuleAllowed_Lives(IpFamily family)
-    {
-        await using var node = CreateNode(EstablishedConnections.Keep);
-        await using var echo = StreamEcho.Start(node.B, 80);
-        await node.ReplaceAsync([], [], node.Endpoint(node.B));
-        using var stream = await echo.ConnectAsync(node.A, node.B.Address(family));
-        Assert.True(await stream.ExchangeAsync(Patience));
-
-        await node.ApplyAsync(DenyAll(node));
-
-        Assert.True(await stream.ExchangeAsync(Patience));
-        Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.A, node.B, family, 80));
-    }
+    public Task Established_KeepOfAConnectionThatNoRuleAllowed_Lives(IpFamily family) =>
+        KeepsAsync(family, node => node.ReplaceAsync([], [], node.Endpoint(node.B)));
 
     [Theory]
     [MemberData(nameof(Families))]
@@ -219,6 +199,21 @@ public abstract partial class DatapathConformanceTests
             var expected = bytes >= 4 && Differences.Contains(NamedDifference.TruncatedPorts) ? ProbeOutcome.Allowed : ProbeOutcome.Denied;
             Assert.Equal(expected, await Sockets.UdpCutAsync(node.A, node.B, family, 53, bytes, Limit));
         }
+    }
+
+    /// <summary>A connection that was opened under some rules lives on when everything is denied, and no other is opened.</summary>
+    private async Task KeepsAsync(IpFamily family, Func<PolicedNode, Task> applyBefore)
+    {
+        await using var node = CreateNode(EstablishedConnections.Keep);
+        await using var echo = StreamEcho.Start(node.B, 80);
+        await applyBefore(node);
+        using var stream = await echo.ConnectAsync(node.A, node.B.Address(family));
+        Assert.True(await stream.ExchangeAsync(Patience));
+
+        await node.ApplyAsync(DenyAll(node));
+
+        Assert.True(await stream.ExchangeAsync(Patience));
+        Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.A, node.B, family, 80));
     }
 
     private static ChangeSet DenyAll(PolicedNode node) => new()

@@ -43,6 +43,9 @@ static async Task<int> MeasureAsync(string filter, string profile, string output
         context.Cancel = true;
         Console.Error.WriteLine("interrupted: cleaning up");
         interrupted.Cancel();
+
+        // Until the process is gone, or the run would make more.
+        using var changing = Remains.Change();
         Remains.RemoveAll();
         Environment.Exit(130);
     }

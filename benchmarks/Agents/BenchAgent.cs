@@ -22,9 +22,13 @@ internal sealed class BenchAgent : IDisposable
     public BenchAgent(string executable, string datapath, int interfaces = 0)
     {
         _executable = executable;
-        Network = PodNetwork.Create(_name, [.. RuleWorld.NodeAddresses]);
-        Folder = new AgentFolder(Path.Combine(Path.GetTempPath(), _name), RuleWorld.Node, _name, datapath);
-        Remains.Own(this);
+        using (Remains.Change())
+        {
+            Network = PodNetwork.Create(_name, [.. RuleWorld.NodeAddresses]);
+            Folder = new AgentFolder(Path.Combine(Path.GetTempPath(), _name), RuleWorld.Node, _name, datapath);
+            Remains.Own(this);
+        }
+
         try
         {
             Client = Network.AddPod(RuleWorld.Client.Key.NamespacedName, [.. RuleWorld.ClientAddresses]);
@@ -83,6 +87,7 @@ internal sealed class BenchAgent : IDisposable
 
     public void Dispose()
     {
+        using var changing = Remains.Change();
         if (!Remains.Disown(this))
         {
             return;

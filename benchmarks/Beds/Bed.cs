@@ -69,8 +69,13 @@ internal sealed class Bed : IDisposable
     public static Bed Create(DatapathKind kind, int interfaces = 0)
     {
         var name = Remains.NewName();
-        var bed = new Bed(kind, PodNetwork.Create(name, [.. RuleWorld.NodeAddresses]));
-        Remains.Own(bed);
+        Bed bed;
+        using (Remains.Change())
+        {
+            bed = new Bed(kind, PodNetwork.Create(name, [.. RuleWorld.NodeAddresses]));
+            Remains.Own(bed);
+        }
+
         try
         {
             bed.AddInterfaces(interfaces);
@@ -156,6 +161,7 @@ internal sealed class Bed : IDisposable
 
     public void Dispose()
     {
+        using var changing = Remains.Change();
         if (Remains.Disown(this))
         {
             try

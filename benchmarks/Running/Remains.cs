@@ -15,14 +15,19 @@ internal static class Remains
 
     private static readonly Lock Gate = new();
 
-    /// <summary>Held while everything is removed: whoever ends the process waits for it.</summary>
-    private static readonly Lock Removing = new();
+    private static readonly Lock Changing = new();
 
     private static readonly HashSet<IDisposable> Owned = [];
     private static int _number;
 
     /// <summary>A name for namespaces and instances that nobody else uses.</summary>
     public static string NewName() => $"{Prefix}{Environment.ProcessId}-{Interlocked.Increment(ref _number)}";
+
+    /// <summary>
+    /// Held while something is made and noted, and while something noted is disposed of: whoever ends the run waits for it, and nothing is
+    /// made any more once everything is being removed.
+    /// </summary>
+    public static Lock.Scope Change() => Changing.EnterScope();
 
     /// <summary>Notes something to be disposed of when the run ends, however it ends.</summary>
     public static void Own(IDisposable something)
@@ -59,7 +64,7 @@ internal static class Remains
     /// <summary>Disposes of everything noted.</summary>
     public static void RemoveOwned()
     {
-        using var removing = Removing.EnterScope();
+        using var changing = Change();
         while (true)
         {
             IDisposable? next;

@@ -133,6 +133,7 @@ public sealed class InterfaceLifeTests : IDisposable
             return;
         }
 
+        _machine.WaitForLinks(device);
         _machine.Host.Run(() =>
         {
             var index = Interfaces.List().Single(pair => pair.Value == device).Key;

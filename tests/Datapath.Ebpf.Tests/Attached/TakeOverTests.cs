@@ -34,6 +34,11 @@ public sealed class TakeOverTests : IDisposable
         var datapath = _machine.Datapath(avoidTcx: avoidTcx);
         var world = World(1, [_machine.Endpoint(A, ingress: 1), _machine.Endpoint(B, ingress: 1)], allowed: A);
         _machine.Apply(datapath, world);
+        if (!avoidTcx)
+        {
+            _machine.WaitForLinks("pa0", "pb0");
+        }
+
         var paths = new EbpfPaths(Machine.Instance);
 
         using var streams = new Streams(_machine);
@@ -69,6 +74,11 @@ public sealed class TakeOverTests : IDisposable
         Assert.SkipUnless(avoidTcx || _machine.HasTcx, "no TCX on this kernel (since 6.6)");
         var datapath = _machine.Datapath(avoidTcx: avoidTcx);
         _machine.Apply(datapath, World(1, [_machine.Endpoint(A, ingress: 1), _machine.Endpoint(B, ingress: 1)], allowed: A));
+        if (!avoidTcx)
+        {
+            _machine.WaitForLinks("pa0", "pb0");
+        }
+
         var before = Blocks(datapath);
 
         using var streams = new Streams(_machine);

@@ -198,7 +198,6 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
         }
         else if (!TryStandIn(ifindex, hook, program))
         {
-            // What is pinned belonged to an interface that is gone or moved away, or was detached by somebody.
             using var created = TcxLinks.Create(ifindex, hook, program);
             UseLink(ifindex, hook, created, program);
         }
@@ -206,9 +205,17 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
 
     private bool UpdateLink(int ifindex, TcHook hook, int program)
     {
-        using var existing = BpfPin.TryOpen(paths.Link(ifindex, hook), BpfPinKind.Link);
-        if (existing is null || !TcxLinks.IsOn(existing, ifindex, hook))
+        var path = paths.Link(ifindex, hook);
+        using var existing = BpfPin.TryOpen(path, BpfPinKind.Link);
+        if (existing is null)
         {
+            return false;
+        }
+
+        if (!TcxLinks.IsOn(existing, ifindex, hook))
+        {
+            // It belonged to an interface that is gone or moved away, or was detached by somebody.
+            RemoveLink(path);
             return false;
         }
 

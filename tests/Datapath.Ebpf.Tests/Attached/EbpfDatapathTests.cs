@@ -367,11 +367,5 @@ public sealed class EbpfDatapathTests : IDisposable
     }
 
     /// <summary>How many of our programs are at the ingress of a device, attached in whatever way.</summary>
-    private int CountPrograms(string device) => CountFilters(device) + CountLinks(device);
-
-    private int CountFilters(string device) => _machine.Host.Tc($"filter show dev {device} ingress").Split("direct-action").Length - 1;
-
-    private int CountLinks(string device) => _machine.Host.Run(() =>
-        TcxLinks.Programs(Interfaces.List().Single(pair => pair.Value == device).Key, TcHook.Ingress)
-            .Count(id => BpfProgram.NameOf(id)?.StartsWith("portcullis_tc", StringComparison.Ordinal) == true));
+    private int CountPrograms(string device) => _machine.ProgramsOn(device, TcHook.Ingress).Length;
 }

@@ -147,6 +147,15 @@ internal sealed class Machine : IDisposable
     public static bool Receives(Socket socket, int milliseconds = 3000) =>
         socket.Poll(TimeSpan.FromMilliseconds(milliseconds), SelectMode.SelectRead) && socket.Receive(new byte[16]) > 0;
 
+    /// <summary>What the kernel counts as dropped on the way out to a device; drops by programs are not in it.</summary>
+    public int DroppedTowards(string device) => Host.Run(() =>
+    {
+        // Eight numbers about what was received come first.
+        const int TransmitDropped = 8 + 3;
+        var line = File.ReadLines("/proc/thread-self/net/dev").Single(line => line.TrimStart().StartsWith(device + ":", StringComparison.Ordinal));
+        return int.Parse(line.Split(':')[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)[TransmitDropped], CultureInfo.InvariantCulture);
+    });
+
     /// <summary>How many of our programs are on a device's two hooks as filters, and how many as links.</summary>
     public (int Filters, int Links) AttachedTo(string device) => Host.Run(() =>
     {
@@ -166,14 +175,17 @@ internal sealed class Machine : IDisposable
         }
     }
 
-    /// <summary>The ids of our programs on a device, attached in whatever way.</summary>
-    public uint[] ProgramsOn(string device, NetNamespace? where = null) => (where ?? Host).Run(() =>
+    /// <summary>The ids of our programs on a device, attached in whatever way; a link that takes its filter's place has the same.</summary>
+    public uint[] ProgramsOn(string device, NetNamespace? where = null) =>
+        [.. ProgramsOn(device, Native.TcHook.Ingress, where), .. ProgramsOn(device, Native.TcHook.Egress, where)];
+
+    /// <summary>The same of one hook.</summary>
+    public uint[] ProgramsOn(string device, Native.TcHook hook, NetNamespace? where = null) => (where ?? Host).Run(() =>
     {
         var index = Native.Interfaces.List().Single(pair => pair.Value == device).Key;
-        Native.TcHook[] hooks = [Native.TcHook.Ingress, Native.TcHook.Egress];
-        return hooks
-            .SelectMany(hook => Native.TcFilters.List(index, hook).Select(filter => filter.ProgramId).Concat(Native.TcxLinks.Programs(index, hook)))
+        return Native.TcFilters.List(index, hook).Select(filter => filter.ProgramId).Concat(Native.TcxLinks.Programs(index, hook))
             .Where(id => id != 0 && Native.BpfProgram.NameOf(id)?.StartsWith("portcullis_tc", StringComparison.Ordinal) == true)
+            .Distinct()
             .ToArray();
     });
 

@@ -37,11 +37,17 @@ public sealed class OlderFlowTests : IDisposable
         using var stream = new NumberedStream(there, here.LocalEndPoint!);
         stream.WaitFor(100);
 
+        var before = _machine.DroppedTowards("pa0");
+
         // A is isolated towards itself: whatever B sends it is a reply, or is dropped.
         _machine.Apply(_machine.Datapath(), World(1, [_machine.Endpoint(A, ingress: 1), _machine.Endpoint(B)]));
 
         stream.WaitFor(stream.Sent + 100);
-        Assert.Equal(stream.Stop(), NumberedStream.Count(here));
+
+        // What the kernel itself drops while a qdisc is added to an interface it counts as the interface's; our programs' drops are not in it.
+        var rewired = _machine.DroppedTowards("pa0") - before;
+        Assert.InRange(rewired, 0, 10);
+        Assert.Equal(stream.Stop(), NumberedStream.Count(here) + rewired);
         accepted.Send([1]);
         Assert.True(Receives(client!));
         client!.Send([1]);

@@ -9,8 +9,8 @@ namespace Portcullis.Datapath.Ebpf;
 /// known by their pins, filters by name and handle. Opening a program by its id would tell more, but takes CAP_SYS_ADMIN.
 /// </summary>
 /// <remarks>
-/// Making a link waits for a grace period and holds the kernel's lock of all interfaces meanwhile; a filter is there at once. So on a hook that
-/// has nothing yet a filter stands in, until <see cref="UseLink"/>.
+/// Making a link waits for a grace period and holds the kernel's lock of all interfaces meanwhile; a filter is there at once. So on a hook of a
+/// new interface a filter stands in, until <see cref="UseLink"/>.
 /// </remarks>
 internal sealed class Attachments(string instance, EbpfPaths paths)
 {
@@ -31,13 +31,19 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
     /// <summary>Whether programs are attached by TCX links, of whose removal the kernel tells nobody.</summary>
     public bool AreLinks => _useTcx == true;
 
-    /// <summary>Attaches both programs to an interface, in the place of those that are there. Waits for links only on hooks that others use.</summary>
+    /// <summary>Attaches both programs to an interface, in the place of those that are there.</summary>
+    /// <param name="ifindex">The interface.</param>
+    /// <param name="ingress">The program for packets from it.</param>
+    /// <param name="egress">The program for packets to it.</param>
+    /// <param name="isNew">
+    /// Whether there is more to lose by waiting for links than by having the kernel drop what is being sent to the interface while it adds a qdisc.
+    /// </param>
     /// <exception cref="BpfException">The kernel refused; ENODEV or ENOENT: the interface is gone.</exception>
-    public void Attach(int ifindex, int ingress, int egress)
+    public void Attach(int ifindex, int ingress, int egress, bool isNew)
     {
         _useTcx ??= !AvoidTcx && TcxLinks.AreSupported(ingress);
-        Attach(ifindex, TcHook.Ingress, ingress);
-        Attach(ifindex, TcHook.Egress, egress);
+        Attach(ifindex, TcHook.Ingress, ingress, isNew);
+        Attach(ifindex, TcHook.Egress, egress, isNew);
     }
 
     /// <summary>The first hook of an interface where a filter stands in for a link; null: none.</summary>
@@ -184,7 +190,7 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
         return hash == 0 ? 1 : hash;
     }
 
-    private void Attach(int ifindex, TcHook hook, int program)
+    private void Attach(int ifindex, TcHook hook, int program, bool isNew)
     {
         // What is attached in the other way goes only once the program is there.
         if (!AreLinks)
@@ -196,7 +202,7 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
         {
             DetachFilters(ifindex, hook);
         }
-        else if (!TryStandIn(ifindex, hook, program))
+        else if (!TryStandIn(ifindex, hook, program, isNew))
         {
             using var created = TcxLinks.Create(ifindex, hook, program);
             UseLink(ifindex, hook, created, program);
@@ -224,10 +230,10 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
     }
 
     // Only a link is sure to come before what others have on the hook.
-    private bool TryStandIn(int ifindex, TcHook hook, int program)
+    private bool TryStandIn(int ifindex, TcHook hook, int program, bool isNew)
     {
         var filters = TcFilters.List(ifindex, hook);
-        if (!filters.Exists(IsOfThisInstance) && (filters.Count > 0 || TcxLinks.Programs(ifindex, hook).Length > 0))
+        if (!filters.Exists(IsOfThisInstance) && (!isNew || filters.Count > 0 || TcxLinks.Programs(ifindex, hook).Length > 0))
         {
             return false;
         }

@@ -37,6 +37,8 @@ internal sealed partial class EbpfDatapath
 
     private TimeSpan Check(TcChange change)
     {
+        Forget(change.Removed);
+
         // Links go without a word.
         if (change.IsUncertain || (_attachments.AreLinks && _time.GetElapsedTime(_checkedAt) >= CheckInterval))
         {
@@ -66,6 +68,12 @@ internal sealed partial class EbpfDatapath
     {
         using var hooks = _hooks.EnterScope();
         return [.. _plans.Keys];
+    }
+
+    private void Forget(IReadOnlyCollection<int> removed)
+    {
+        using var hooks = _hooks.EnterScope();
+        _older.ExceptWith(removed);
     }
 
     /// <summary>Attaches again where a program of ours is missing.</summary>
@@ -101,7 +109,7 @@ internal sealed partial class EbpfDatapath
                 return;
             }
 
-            _attachments.Attach(ifindex, _generation.IngressProgram, _generation.EgressProgram);
+            _attachments.Attach(ifindex, _generation.IngressProgram, _generation.EgressProgram, isNew: true);
             Interlocked.Increment(ref _driftRepairs);
             Log.Repaired(_logger, plan.Name);
         }

@@ -39,6 +39,9 @@ internal sealed partial class EbpfDatapath : IDatapath
     /// <summary>Interfaces whose permits <see cref="_removal"/> takes away.</summary>
     private readonly HashSet<int> _forgetting = [];
 
+    /// <summary>Interfaces that were there before this process enforced anything: they may carry traffic that was not policed until now.</summary>
+    private HashSet<int> _older = [];
+
     /// <summary>The table that became full when something was taken out.</summary>
     private volatile TableFullException? _full;
 
@@ -58,7 +61,7 @@ internal sealed partial class EbpfDatapath : IDatapath
         init => _attachments.AvoidTcx = value;
     }
 
-    /// <summary>Whether filters stay where they stand in for TCX links.</summary>
+    /// <summary>Whether filters stand in for TCX links on every interface, and stay.</summary>
     public bool KeepStandIns { get; init; }
 
     /// <inheritdoc/>
@@ -348,6 +351,7 @@ internal sealed partial class EbpfDatapath : IDatapath
     {
         if (_generation is null)
         {
+            _older = [.. Interfaces.List().Keys];
             var present = _attachments.FindAttached();
             generation.ForgetPermits(ifindex => !present.Contains(ifindex));
             ImportFlows(generation, plans);
@@ -516,7 +520,7 @@ internal sealed partial class EbpfDatapath : IDatapath
 
         try
         {
-            _attachments.Attach(plan.Ifindex, generation.IngressProgram, generation.EgressProgram);
+            _attachments.Attach(plan.Ifindex, generation.IngressProgram, generation.EgressProgram, isNew: KeepStandIns || !_older.Contains(plan.Ifindex));
             if (_attachments.Ahead(plan.Ifindex) is { } ahead)
             {
                 problems.Add(new Finding(

@@ -44,8 +44,8 @@ public sealed class OlderFlowTests : IDisposable
 
         stream.WaitFor(stream.Sent + 100);
 
-        // What the kernel itself drops while a qdisc is added to an interface it counts as the interface's; our programs' drops are not in it.
-        var rewired = _machine.DroppedTowards("pa0") - before;
+        // Without TCX there is a qdisc to be added, and the kernel drops what is sent to the interface meanwhile: it counts that as the interface's.
+        var rewired = _machine.HasTcx ? 0 : _machine.DroppedTowards("pa0") - before;
         Assert.InRange(rewired, 0, 10);
         Assert.Equal(stream.Stop(), NumberedStream.Count(here) + rewired);
         accepted.Send([1]);

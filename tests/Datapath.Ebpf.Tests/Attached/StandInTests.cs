@@ -31,9 +31,9 @@ public sealed class StandInTests : IDisposable
     [Fact]
     public void HundredInterfaces_AreAttachedWithoutWaitingForLinks_WhichFollow()
     {
-        var devices = AddInterfaces(Many + 20);
         var datapath = _machine.Datapath();
         _machine.Apply(datapath, World(1, [_machine.Endpoint(A)]));
+        var devices = AddInterfaces(Many + 20);
         var endpoints = devices.Take(Many).Select(Isolated).ToImmutableArray();
 
         var start = Stopwatch.GetTimestamp();
@@ -63,10 +63,21 @@ public sealed class StandInTests : IDisposable
     }
 
     [Fact]
-    public void Links_TakeTheFiltersPlace_MisjudgingNoPacketAndCountingNoneTwiceForLong()
+    public void InterfaceThatWasThereBefore_HasLinksAtOnce_AndNoFilterEver()
     {
         var datapath = _machine.Datapath();
-        _machine.Apply(datapath, World(1, [_machine.Endpoint(A, ingress: 1), _machine.Endpoint(B, ingress: 1)], allowed: A));
+
+        _machine.Apply(datapath, World(1, [_machine.Endpoint(A, ingress: 1)]));
+        _machine.Apply(datapath, new ChangeSet { Revision = 2, Endpoints = [_machine.Endpoint(B, ingress: 1)] });
+
+        Assert.All(["pa0", "pb0"], device => Assert.Equal((0, 2), _machine.AttachedTo(device)));
+        Assert.DoesNotContain("clsact", _machine.Host.Tc("qdisc show"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Links_TakeTheFiltersPlace_MisjudgingNoPacketAndCountingNoneTwiceForLong()
+    {
+        var datapath = StandIn(World(1, [_machine.Endpoint(A, ingress: 1), _machine.Endpoint(B, ingress: 1)], allowed: A));
         using var streams = new Streams(_machine);
 
         _machine.WaitForLinks("pa0", "pb0");
@@ -112,9 +123,8 @@ public sealed class StandInTests : IDisposable
     [Theory, InlineData(false), InlineData(true)]
     public void Generations_ReplacedWhileFiltersStandIn_MisjudgeNoPacket(bool keepStandIns)
     {
-        var datapath = _machine.Datapath(keepStandIns: keepStandIns);
         var world = World(1, [_machine.Endpoint(A, ingress: 1), _machine.Endpoint(B, ingress: 1)], allowed: A);
-        _machine.Apply(datapath, world);
+        var datapath = StandIn(world, keepStandIns);
         using var streams = new Streams(_machine);
 
         for (var round = 0; round < 5; round++)
@@ -157,11 +167,13 @@ public sealed class StandInTests : IDisposable
     [Fact]
     public void Cleanup_WhileLinksAreMade_LeavesNothing()
     {
-        var devices = AddInterfaces(5);
         for (var round = 0; round < 10; round++)
         {
             var datapath = _machine.Datapath();
-            _machine.Apply(datapath, World(1, [.. devices.Select(Isolated)]));
+            _machine.Apply(datapath, World(1, [_machine.Endpoint(A)]));
+            var devices = AddInterfaces(5);
+            _machine.Apply(datapath, new ChangeSet { Revision = 2, Endpoints = [.. devices.Select(Isolated)] });
+            Assert.All(devices, device => Assert.Equal(2, _machine.AttachedTo(device.Name).Filters));
             TestContext.Current.CancellationToken.WaitHandle.WaitOne(20 * round);
 
             _machine.Cleanup(datapath);
@@ -169,6 +181,7 @@ public sealed class StandInTests : IDisposable
             Assert.All(devices, device => Assert.Equal((0, 0), _machine.AttachedTo(device.Name)));
             Assert.DoesNotContain("clsact", _machine.Host.Tc("qdisc show"), StringComparison.Ordinal);
             Assert.False(_machine.Host.Run(() => Directory.Exists(_paths.Folder)));
+            Array.ForEach(devices, device => _machine.Host.Ip($"link del {device.Name}"));
         }
     }
 
@@ -177,15 +190,16 @@ public sealed class StandInTests : IDisposable
     {
         var datapath = _machine.Datapath();
         _machine.Apply(datapath, World(1, [_machine.Endpoint(A)]));
+        var device = AddInterfaces(1)[0];
         for (var round = 0; round < 10; round++)
         {
-            _machine.Apply(datapath, new ChangeSet { Revision = 2 + (2 * round), Endpoints = [_machine.Endpoint(B, ingress: 1)] });
+            _machine.Apply(datapath, new ChangeSet { Revision = 2 + (2 * round), Endpoints = [Isolated(device)] });
             TestContext.Current.CancellationToken.WaitHandle.WaitOne(5 * round);
 
-            _machine.Apply(datapath, new ChangeSet { Revision = 3 + (2 * round), Endpoints = [_machine.Endpoint(B) with { Link = null }] });
+            _machine.Apply(datapath, new ChangeSet { Revision = 3 + (2 * round), Endpoints = [Isolated(device) with { Link = null }] });
 
-            Assert.Equal((0, 0), _machine.AttachedTo("pb0"));
-            Assert.DoesNotContain("clsact", _machine.Host.Tc("qdisc show dev pb0"), StringComparison.Ordinal);
+            Assert.Equal((0, 0), _machine.AttachedTo(device.Name));
+            Assert.DoesNotContain("clsact", _machine.Host.Tc($"qdisc show dev {device.Name}"), StringComparison.Ordinal);
         }
     }
 
@@ -223,6 +237,17 @@ public sealed class StandInTests : IDisposable
 
         milliseconds.Sort();
         Target.AtMost("an interface attached right after a removal, p50", milliseconds[10], 3, "ms", _output.WriteLine);
+    }
+
+    /// <summary>A datapath that has found filters on the interfaces of a world, as an agent leaves them that is killed early.</summary>
+    private EbpfDatapath StandIn(ChangeSet world, bool keepStandIns = false)
+    {
+        var before = _machine.Datapath(keepStandIns: true);
+        _machine.Apply(before, world);
+        _machine.Host.Run(() => before.DisposeAsync().AsTask().GetAwaiter().GetResult());
+        var datapath = _machine.Datapath(keepStandIns: keepStandIns);
+        _machine.Apply(datapath, world);
+        return datapath;
     }
 
     private static Endpoint Isolated(Link device) =>

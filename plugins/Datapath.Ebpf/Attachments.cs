@@ -8,6 +8,10 @@ namespace Portcullis.Datapath.Ebpf;
 /// The programs on interfaces: pinned TCX links where the kernel has them, else clsact filters, ours among other people's: links are
 /// known by their pins, filters by name and handle. Opening a program by its id would tell more, but takes CAP_SYS_ADMIN.
 /// </summary>
+/// <remarks>
+/// Making a link waits for a grace period and holds the kernel's lock of all interfaces meanwhile; a filter is there at once. So on a hook of a
+/// new interface a filter stands in, until <see cref="UseLink"/>.
+/// </remarks>
 internal sealed class Attachments(string instance, EbpfPaths paths)
 {
     /// <summary>The kernel keeps 15 characters of a program's name; both names begin with this.</summary>
@@ -28,46 +32,42 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
     public bool AreLinks => _useTcx == true;
 
     /// <summary>Attaches both programs to an interface, in the place of those that are there.</summary>
+    /// <param name="ifindex">The interface.</param>
+    /// <param name="ingress">The program for packets from it.</param>
+    /// <param name="egress">The program for packets to it.</param>
+    /// <param name="isNew">
+    /// Whether there is more to lose by waiting for links than by having the kernel drop what is being sent to the interface while it adds a qdisc.
+    /// </param>
     /// <exception cref="BpfException">The kernel refused; ENODEV or ENOENT: the interface is gone.</exception>
-    public void Attach(int ifindex, int ingress, int egress)
+    public void Attach(int ifindex, int ingress, int egress, bool isNew)
     {
-        // What another agent attached in the other way goes only once the new programs are there.
         _useTcx ??= !AvoidTcx && TcxLinks.AreSupported(ingress);
-        if (_useTcx.Value)
-        {
-            AttachLink(ifindex, TcHook.Ingress, ingress);
-            AttachLink(ifindex, TcHook.Egress, egress);
-            DetachFilters(ifindex);
-            return;
-        }
+        Attach(ifindex, TcHook.Ingress, ingress, isNew);
+        Attach(ifindex, TcHook.Egress, egress, isNew);
+    }
 
-        CreateQdisc(ifindex);
+    /// <summary>The first hook of an interface where a filter stands in for a link; null: none.</summary>
+    public TcHook? FindStandIn(int ifindex) => AreLinks && Ours(ifindex, anyInstance: false) is [var (hook, _), ..] ? hook : null;
 
-        Attach(ifindex, TcHook.Ingress, ingress);
-        Attach(ifindex, TcHook.Egress, egress);
-        DetachLinks(ifindex);
+    /// <summary>Lets a link judge what the filter that stands in for it judged until now. A packet may meet both, never neither.</summary>
+    /// <param name="ifindex">The interface.</param>
+    /// <param name="hook">The hook.</param>
+    /// <param name="link">A link there.</param>
+    /// <param name="program">The program.</param>
+    public void UseLink(int ifindex, TcHook hook, FdHandle link, int program)
+    {
+        TcxLinks.Update(link, program);
+        BpfPin.Replace(link.Fd, paths.Link(ifindex, hook));
+        DetachFilters(ifindex, hook);
     }
 
     /// <summary>Takes our programs off an interface, and its qdisc when we made it and nobody else uses it.</summary>
     public void Detach(int ifindex)
     {
-        DetachLinks(ifindex);
-        DetachFilters(ifindex);
-    }
-
-    private void DetachLinks(int ifindex)
-    {
         foreach (var hook in Hooks)
         {
             RemoveLink(paths.Link(ifindex, hook));
-        }
-    }
-
-    private void DetachFilters(int ifindex)
-    {
-        foreach (var (hook, filter) in Ours(ifindex, anyInstance: false))
-        {
-            TcFilters.Detach(ifindex, hook, filter.Priority, filter.Handle);
+            DetachFilters(ifindex, hook);
         }
 
         RemoveQdisc(ifindex, paths.QdiscMark(ifindex));
@@ -87,17 +87,35 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
             Ours(ifindex, anyInstance: false).Count > 0 || Array.Exists(Hooks, hook => IsLinked(ifindex, hook))),
     ];
 
-    /// <summary>Whether both of this instance's programs are on an interface.</summary>
-    public bool IsComplete(int ifindex) => AreLinks
-        ? Array.TrueForAll(Hooks, hook => IsLinked(ifindex, hook))
-        : Ours(ifindex, anyInstance: false).Select(ours => ours.Hook).Distinct().Count() == Hooks.Length;
+    /// <summary>How this instance's programs are on an interface.</summary>
+    public AttachmentState Look(int ifindex)
+    {
+        var state = AttachmentState.Complete;
+        foreach (var hook in Hooks)
+        {
+            if (AreLinks && IsLinked(ifindex, hook))
+            {
+                continue;
+            }
+
+            if (!TcFilters.List(ifindex, hook).Exists(IsOfThisInstance))
+            {
+                return AttachmentState.Missing;
+            }
+
+            state = AreLinks ? AttachmentState.StandIn : state;
+        }
+
+        return state;
+    }
 
     /// <summary>What others have put before our programs on an interface, which may end the chain there: one line; null: nothing.</summary>
     public string? Ahead(int ifindex)
     {
         foreach (var hook in Hooks)
         {
-            if (TcxLinks.Programs(ifindex, hook) is [var program, ..] && !IsOurLink(ifindex, hook, program))
+            // The link that is still to come will be the first.
+            if (TcxLinks.Programs(ifindex, hook) is [var program, ..] && !IsOurLink(ifindex, hook, program) && (!AreLinks || IsLinked(ifindex, hook)))
             {
                 return $"TCX {hook}: program {BpfProgram.NameOf(program) ?? program.ToString(CultureInfo.InvariantCulture)}";
             }
@@ -172,29 +190,96 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
         return hash == 0 ? 1 : hash;
     }
 
+    private void Attach(int ifindex, TcHook hook, int program, bool isNew)
+    {
+        // What is attached in the other way goes only once the program is there.
+        if (!AreLinks)
+        {
+            AttachFilter(ifindex, hook, program, TcFilters.List(ifindex, hook));
+            RemoveLink(paths.Link(ifindex, hook));
+        }
+        else if (UpdateLink(ifindex, hook, program))
+        {
+            DetachFilters(ifindex, hook);
+        }
+        else if (!TryStandIn(ifindex, hook, program, isNew))
+        {
+            using var created = TcxLinks.Create(ifindex, hook, program);
+            UseLink(ifindex, hook, created, program);
+        }
+    }
+
+    private bool UpdateLink(int ifindex, TcHook hook, int program)
+    {
+        var path = paths.Link(ifindex, hook);
+        using var existing = BpfPin.TryOpen(path, BpfPinKind.Link);
+        if (existing is null)
+        {
+            return false;
+        }
+
+        if (!TcxLinks.IsOn(existing, ifindex, hook))
+        {
+            // It belonged to an interface that is gone or moved away, or was detached by somebody.
+            RemoveLink(path);
+            return false;
+        }
+
+        TcxLinks.Update(existing, program);
+        return true;
+    }
+
+    // Only a link is sure to come before what others have on the hook.
+    private bool TryStandIn(int ifindex, TcHook hook, int program, bool isNew)
+    {
+        var filters = TcFilters.List(ifindex, hook);
+        if (!filters.Exists(IsOfThisInstance) && (!isNew || filters.Count > 0 || TcxLinks.Programs(ifindex, hook).Length > 0))
+        {
+            return false;
+        }
+
+        try
+        {
+            AttachFilter(ifindex, hook, program, filters);
+            return true;
+        }
+        catch (BpfException e) when (e.Errno is LibC.ENOENT)
+        {
+            // A kernel without clsact or filters of programs.
+            return false;
+        }
+    }
+
     // The mark comes first: a qdisc of ours without it would never be removed.
     private void CreateQdisc(int ifindex)
     {
         var mark = paths.QdiscMark(ifindex);
-        var isMarked = Directory.Exists(mark);
+        var isOurs = Directory.Exists(mark);
         Directory.CreateDirectory(mark);
-        if (!TcFilters.CreateQdisc(ifindex) && !isMarked)
+        try
         {
-            Directory.Delete(mark);
+            isOurs |= TcFilters.CreateQdisc(ifindex);
+        }
+        finally
+        {
+            if (!isOurs)
+            {
+                Directory.Delete(mark);
+            }
         }
     }
 
     // First in line, so that no other filter accepts a packet before it was judged. A priority that another kind of filter
     // or another protocol has taken is refused by the kernel: then the next.
-    private void Attach(int ifindex, TcHook hook, int program)
+    private void AttachFilter(int ifindex, TcHook hook, int program, List<TcFilter> filters)
     {
-        var filters = TcFilters.List(ifindex, hook);
-        if (filters.Find(filter => filter.Handle == _handle && IsOurs(filter)) is { Handle: not 0 } existing)
+        if (filters.Find(IsOfThisInstance) is { Handle: not 0 } existing)
         {
             TcFilters.Attach(ifindex, hook, existing.Priority, _handle, program);
             return;
         }
 
+        CreateQdisc(ifindex);
         for (var priority = FirstPriority; ; priority++)
         {
             if (filters.Exists(filter => filter.Priority == priority && filter.Handle == _handle))
@@ -213,19 +298,12 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
         }
     }
 
-    private void AttachLink(int ifindex, TcHook hook, int program)
+    private void DetachFilters(int ifindex, TcHook hook)
     {
-        var path = paths.Link(ifindex, hook);
-        using var existing = BpfPin.TryOpen(path, BpfPinKind.Link);
-        if (existing is not null && TcxLinks.IsOn(existing, ifindex, hook))
+        foreach (var filter in TcFilters.List(ifindex, hook).Where(IsOfThisInstance))
         {
-            TcxLinks.Update(existing, program);
-            return;
+            TcFilters.Detach(ifindex, hook, filter.Priority, filter.Handle);
         }
-
-        // What is pinned belonged to an interface that is gone or moved away, or was detached by somebody.
-        using var created = TcxLinks.Create(ifindex, hook, program);
-        BpfPin.Replace(created.Fd, path);
     }
 
     private bool IsLinked(int ifindex, TcHook hook)
@@ -271,12 +349,14 @@ internal sealed class Attachments(string instance, EbpfPaths paths)
         foreach (var hook in Hooks)
         {
             ours.AddRange(TcFilters.List(ifindex, hook)
-                .Where(filter => (anyInstance || filter.Handle == _handle) && IsOurs(filter))
+                .Where(filter => anyInstance ? IsOurs(filter) : IsOfThisInstance(filter))
                 .Select(filter => (hook, filter)));
         }
 
         return ours;
     }
+
+    private bool IsOfThisInstance(TcFilter filter) => filter.Handle == _handle && IsOurs(filter);
 
     private static bool IsOurs(TcFilter filter) => filter.Program.StartsWith(ProgramPrefix, StringComparison.Ordinal);
 

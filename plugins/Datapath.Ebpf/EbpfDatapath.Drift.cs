@@ -5,19 +5,29 @@ using Portcullis.Rules;
 
 namespace Portcullis.Datapath.Ebpf;
 
-/// <content>Repair of what somebody else removed.</content>
+/// <content>Repair of what somebody else removed, and the links that filters stand in for.</content>
 internal sealed partial class EbpfDatapath
 {
     /// <summary>How long a TCX link may be missing: the kernel tells nobody.</summary>
     private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(1);
 
+    /// <summary>
+    /// How long interfaces and hooks have to be quiet before a link is made. Each holds the kernel's lock of all interfaces for about as long:
+    /// who sets one up meanwhile waits for one link at most.
+    /// </summary>
+    private static readonly TimeSpan LinkPause = TimeSpan.FromMilliseconds(20);
+
     /// <summary>Interfaces of plans that are gone. What has their index by now is another's: nothing of ours belongs there.</summary>
     private readonly HashSet<Link> _gone = [];
 
+    /// <summary>Interfaces where filters stand in for links, as the watching thread has seen them.</summary>
+    private readonly HashSet<int> _standIns = [];
+
     private TcWatch? _watch;
+    private long _checkedAt;
     private long _driftRepairs;
 
-    private void Watch() => _watch ??= new TcWatch(RepairDrift, CheckInterval);
+    private void Watch() => _watch ??= new TcWatch(Check);
 
     private void StopWatching()
     {
@@ -25,45 +35,115 @@ internal sealed partial class EbpfDatapath
         _watch = null;
     }
 
-    /// <summary>Attaches again wherever a program of ours is missing.</summary>
-    private void RepairDrift(TcChange change)
+    private TimeSpan Check(TcChange change)
+    {
+        Forget(change.Removed);
+
+        // Links go without a word.
+        if (change.IsUncertain || (_attachments.AreLinks && _time.GetElapsedTime(_checkedAt) >= CheckInterval))
+        {
+            _checkedAt = _time.GetTimestamp();
+            foreach (var ifindex in Policed())
+            {
+                RepairDrift(ifindex, change.Removed);
+            }
+        }
+        else
+        {
+            foreach (var ifindex in change.Interfaces)
+            {
+                RepairDrift(ifindex, change.Removed);
+            }
+
+            if (change.Interfaces.Count == 0 && _standIns.Count > 0 && !KeepStandIns)
+            {
+                MakeLink(_standIns.First());
+            }
+        }
+
+        return _standIns.Count > 0 ? LinkPause : CheckInterval;
+    }
+
+    private int[] Policed()
     {
         using var hooks = _hooks.EnterScope();
-        if (_generation is null || (!change.IsTold && !_attachments.AreLinks))
+        return [.. _plans.Keys];
+    }
+
+    private void Forget(IReadOnlyCollection<int> removed)
+    {
+        using var hooks = _hooks.EnterScope();
+        _older.ExceptWith(removed);
+    }
+
+    /// <summary>Attaches again where a program of ours is missing.</summary>
+    private void RepairDrift(int ifindex, IReadOnlyCollection<int> removed)
+    {
+        using var hooks = _hooks.EnterScope();
+        _standIns.Remove(ifindex);
+        if (_generation is null || !_plans.TryGetValue(ifindex, out var plan) || _gone.Contains(plan.Link))
         {
             return;
         }
 
-        foreach (var plan in _plans.Values)
+        try
         {
-            try
+            switch (_attachments.Look(ifindex))
             {
-                if (_gone.Contains(plan.Link) || _attachments.IsComplete(plan.Ifindex))
-                {
-                    continue;
-                }
-
-                // With the interface its programs went. If they are there, this is the plan of its successor already.
-                if (change.Removed.Contains(plan.Ifindex))
-                {
-                    _gone.Add(plan.Link);
-                    continue;
-                }
-
-                if (!Interfaces.List().TryGetValue(plan.Ifindex, out var name) || name != plan.Name)
-                {
-                    continue;
-                }
-
-                _attachments.Attach(plan.Ifindex, _generation.IngressProgram, _generation.EgressProgram);
-                Interlocked.Increment(ref _driftRepairs);
-                Log.Repaired(_logger, plan.Name);
+                case AttachmentState.Complete:
+                    return;
+                case AttachmentState.StandIn:
+                    _standIns.Add(ifindex);
+                    return;
             }
-            catch (Exception e) when (e is DatapathException or IOException or UnauthorizedAccessException)
+
+            // With the interface its programs went. If they are there, this is the plan of its successor already.
+            if (removed.Contains(ifindex))
             {
-                // The next check tries again.
-                Log.NotRepaired(_logger, plan.Name, e);
+                _gone.Add(plan.Link);
+                return;
             }
+
+            if (!Interfaces.List().TryGetValue(ifindex, out var name) || name != plan.Name)
+            {
+                return;
+            }
+
+            _attachments.Attach(ifindex, _generation.IngressProgram, _generation.EgressProgram, isNew: true);
+            Interlocked.Increment(ref _driftRepairs);
+            Log.Repaired(_logger, plan.Name);
+        }
+        catch (Exception e) when (e is DatapathException or IOException or UnauthorizedAccessException)
+        {
+            // The next check tries again.
+            Log.NotRepaired(_logger, plan.Name, e);
+        }
+    }
+
+    /// <summary>Makes one link, which then judges in the place of its filter. Nobody waits for it: the lock is not held.</summary>
+    private void MakeLink(int ifindex)
+    {
+        // It is found again when the kernel tells that the filter is gone, if the other hook has one still, or by the next check of all interfaces.
+        _standIns.Remove(ifindex);
+        try
+        {
+            if (_attachments.FindStandIn(ifindex) is not { } hook)
+            {
+                return;
+            }
+
+            using var link = TcxLinks.CreateIdle(ifindex, hook);
+            using var hooks = _hooks.EnterScope();
+
+            // Where the filter is now, there its successor belongs.
+            if (_generation is not null && _plans.ContainsKey(ifindex) && _attachments.FindStandIn(ifindex) == hook)
+            {
+                _attachments.UseLink(ifindex, hook, link, hook == TcHook.Ingress ? _generation.IngressProgram : _generation.EgressProgram);
+            }
+        }
+        catch (Exception e) when (e is DatapathException or IOException or UnauthorizedAccessException)
+        {
+            Log.NotLinked(_logger, ifindex, e);
         }
     }
 }

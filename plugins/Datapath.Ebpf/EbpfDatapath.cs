@@ -31,10 +31,19 @@ internal sealed partial class EbpfDatapath : IDatapath
     private RuleLowering? _lowering;
 
     /// <summary>
-    /// Takes out what the last change set made unused; its result is the table that became full on the way. It waits until
-    /// running programs have ended, for which nobody who waits for the change set has to wait.
+    /// Takes out what the last change set made unused. It waits until running programs have ended, for which nobody who waits for the
+    /// change set has to wait; nor has one that only changes endpoints.
     /// </summary>
-    private Task<TableFullException?> _removal = Task.FromResult<TableFullException?>(null);
+    private Task _removal = Task.CompletedTask;
+
+    /// <summary>Interfaces whose permits <see cref="_removal"/> takes away.</summary>
+    private readonly HashSet<int> _forgetting = [];
+
+    /// <summary>Interfaces that were there before this process enforced anything: they may carry traffic that was not policed until now.</summary>
+    private HashSet<int> _older = [];
+
+    /// <summary>The table that became full when something was taken out.</summary>
+    private volatile TableFullException? _full;
 
     public EbpfDatapath(DatapathSettings settings, ILogger<EbpfDatapath> logger, TimeProvider time)
     {
@@ -51,6 +60,9 @@ internal sealed partial class EbpfDatapath : IDatapath
         get => _attachments.AvoidTcx;
         init => _attachments.AvoidTcx = value;
     }
+
+    /// <summary>Whether filters stand in for TCX links on every interface, and stay.</summary>
+    public bool KeepStandIns { get; init; }
 
     /// <inheritdoc/>
     public string Name => PluginName;
@@ -77,7 +89,13 @@ internal sealed partial class EbpfDatapath : IDatapath
         ArgumentNullException.ThrowIfNull(changes);
         cancellationToken.ThrowIfCancellationRequested();
         CheckMounted(forWriting: _lowering is null || changes.Replace);
-        var full = EndRemoval();
+        var full = _full;
+        if (full is not null || NeedsTables(changes) || changes.Endpoints.Any(endpoint => endpoint.Link is { } link && _forgetting.Contains(link.Index)))
+        {
+            EndRemoval();
+            full = _full;
+        }
+
         var endpoints = Merge(changes);
         var problems = new List<Finding>();
         using var hooks = _hooks.EnterScope();
@@ -165,26 +183,51 @@ internal sealed partial class EbpfDatapath : IDatapath
         return ValueTask.CompletedTask;
     }
 
-    private void BeginRemoval(RuleLowering lowering, EbpfGeneration generation, HashSet<int> gone) => _removal = Task.Run(() =>
+    /// <summary>Whether a change set is about more than endpoints.</summary>
+    private static bool NeedsTables(ChangeSet changes) =>
+        changes.Replace || changes is not { PeerSets.IsEmpty: true, RemovedPeerSets.IsEmpty: true, RuleSets.IsEmpty: true, RemovedRuleSets.IsEmpty: true };
+
+    /// <param name="generation">Where.</param>
+    /// <param name="lowering">What the rules have to be taken out of; null: there are none.</param>
+    /// <param name="gone">Interfaces that are gone.</param>
+    private void BeginRemoval(EbpfGeneration generation, RuleLowering? lowering, HashSet<int> gone)
     {
-        try
+        var before = _removal;
+        _forgetting.UnionWith(gone);
+        _removal = Task.Run(async () =>
         {
+            await before;
             if (gone.Count > 0)
             {
                 generation.ForgetPermits(gone.Contains);
             }
 
-            lowering.Complete();
-            return null;
-        }
-        catch (TableFullException full)
-        {
-            return full;
-        }
-    });
+            if (lowering is null)
+            {
+                return;
+            }
+
+            lowering.WaitForPackets();
+            using var hooks = _hooks.EnterScope();
+            try
+            {
+                lowering.Complete();
+            }
+            catch (TableFullException full)
+            {
+                _full = full;
+            }
+        });
+    }
 
     // Waits on this thread, at most for a grace period: interfaces are those of its network namespace, and a continuation could run in another.
-    private TableFullException? EndRemoval() => Interlocked.Exchange(ref _removal, Task.FromResult<TableFullException?>(null)).GetAwaiter().GetResult();
+    private void EndRemoval()
+    {
+        var removal = _removal;
+        _removal = Task.CompletedTask;
+        _forgetting.Clear();
+        removal.GetAwaiter().GetResult();
+    }
 
     // A change in place writes there only what belongs to a new interface.
     private static void CheckMounted(bool forWriting)
@@ -235,11 +278,19 @@ internal sealed partial class EbpfDatapath : IDatapath
         var lowering = _lowering!;
         try
         {
-            lowering.Apply(changes);
+            var needsTables = NeedsTables(changes);
+            if (needsTables)
+            {
+                lowering.Apply(changes);
+            }
+
             var plans = PlanAll(endpoints, lowering, problems);
             var gone = _plans.Keys.Where(ifindex => !plans.ContainsKey(ifindex)).ToHashSet();
             Enforce(_generation!, plans, problems);
-            BeginRemoval(lowering, _generation!, gone);
+            if (needsTables || gone.Count > 0)
+            {
+                BeginRemoval(_generation!, needsTables ? lowering : null, gone);
+            }
         }
         catch (TableFullException now)
         {
@@ -300,6 +351,7 @@ internal sealed partial class EbpfDatapath : IDatapath
     {
         if (_generation is null)
         {
+            _older = [.. Interfaces.List().Keys];
             var present = _attachments.FindAttached();
             generation.ForgetPermits(ifindex => !present.Contains(ifindex));
             ImportFlows(generation, plans);
@@ -364,6 +416,7 @@ internal sealed partial class EbpfDatapath : IDatapath
             _generation?.Dispose();
             _generation = generation;
             _lowering = lowering;
+            _full = null;
             _plans = plans;
         }
     }
@@ -467,7 +520,7 @@ internal sealed partial class EbpfDatapath : IDatapath
 
         try
         {
-            _attachments.Attach(plan.Ifindex, generation.IngressProgram, generation.EgressProgram);
+            _attachments.Attach(plan.Ifindex, generation.IngressProgram, generation.EgressProgram, isNew: KeepStandIns || !_older.Contains(plan.Ifindex));
             if (_attachments.Ahead(plan.Ifindex) is { } ahead)
             {
                 problems.Add(new Finding(
@@ -491,6 +544,7 @@ internal sealed partial class EbpfDatapath : IDatapath
             _generation?.Dispose();
             _generation = null;
             _lowering = null;
+            _full = null;
             _plans = [];
             _endpoints = [];
         }
@@ -503,6 +557,9 @@ internal sealed partial class EbpfDatapath : IDatapath
 
         [LoggerMessage(EventId = 3002, Level = LogLevel.Warning, Message = "Somebody had removed the eBPF programs from interface {Interface}: they are attached again")]
         public static partial void Repaired(ILogger logger, string @interface);
+
+        [LoggerMessage(EventId = 3007, Level = LogLevel.Warning, Message = "Filters judge on interface {Index} and stay for now: no TCX link could be made")]
+        public static partial void NotLinked(ILogger logger, int index, Exception exception);
 
         [LoggerMessage(EventId = 3005, Level = LogLevel.Debug, Message = "Judged {Count} flows again that the kernel's connection tracking knows")]
         public static partial void Imported(ILogger logger, int count);

@@ -322,6 +322,25 @@ public sealed class EnforcementLoopTests
     }
 
     [Fact]
+    public async Task Strict_UnknownPodInterface_IsClosedWithoutAnyChangeOfRules()
+    {
+        await using var fixture = new LoopFixture(EnforcementMode.Strict, LoopFixture.Links(("eth0", 2)));
+        fixture.Source.Sync();
+        var first = await fixture.NextAsync("the first state");
+        Assert.Subset(first.RuleSets.ToHashSet(), ClosedInterface.RuleSets.ToHashSet());
+
+        fixture.SetLinks(("eth0", 2), ("eni123", 4));
+        var closed = await fixture.NextAsync("the interface");
+        Assert.Equal(ClosedInterface.Ingress.Id, Assert.Single(closed.Endpoints).Ingress);
+        Assert.Empty(closed.RuleSets);
+
+        fixture.SetLinks(("eth0", 2));
+        var gone = await fixture.NextAsync("the interface is gone");
+        Assert.Single(gone.RemovedEndpoints);
+        Assert.Empty(gone.RemovedRuleSets);
+    }
+
+    [Fact]
     public async Task Resolver_TwoWorkloadsOnOneInterface_ClosesItAndReports()
     {
         await using var fixture = new LoopFixture(links: LoopFixture.Links(("veth-a", 7)));

@@ -4,13 +4,14 @@ using System.Runtime.InteropServices;
 namespace Portcullis.Datapath.Ebpf.Native;
 
 /// <summary>What may have changed.</summary>
-/// <param name="IsTold">Whether the kernel told something.</param>
-/// <param name="Removed">The interfaces that are gone; another may have the index by now.</param>
-internal readonly record struct TcChange(bool IsTold, IReadOnlyCollection<int> Removed);
+/// <param name="Interfaces">The interfaces that the kernel told something of; none when it told nothing for as long as the last call said.</param>
+/// <param name="Removed">Those that are gone; another may have the index by now.</param>
+/// <param name="IsUncertain">Whether messages were lost: any interface may have changed.</param>
+internal readonly record struct TcChange(IReadOnlyCollection<int> Interfaces, IReadOnlyCollection<int> Removed, bool IsUncertain);
 
 /// <summary>
 /// Says when somebody may have changed what is attached to the hooks of this network namespace: at once where the kernel tells
-/// (interfaces, filters and qdiscs), else at the next of regular calls (TCX links).
+/// (interfaces, filters and qdiscs), else after a while in which it told nothing (TCX links).
 /// </summary>
 internal sealed unsafe class TcWatch : IDisposable
 {
@@ -19,16 +20,13 @@ internal sealed unsafe class TcWatch : IDisposable
     private readonly FdHandle _socket;
     private readonly FdHandle _stop;
     private readonly Thread _thread;
-    private readonly Action<TcChange> _check;
-    private readonly int _milliseconds;
+    private readonly Func<TcChange, TimeSpan> _check;
 
     /// <summary>Starts watching the network namespace of the calling thread, on a thread of its own.</summary>
-    /// <param name="check">Called on that thread, one call at a time; must not throw.</param>
-    /// <param name="interval">How long to wait for the kernel at most.</param>
-    public TcWatch(Action<TcChange> check, TimeSpan interval)
+    /// <param name="check">Called on that thread, one call at a time; returns how long to wait for the kernel at most. Must not throw.</param>
+    public TcWatch(Func<TcChange, TimeSpan> check)
     {
         _check = check;
-        _milliseconds = (int)interval.TotalMilliseconds;
         _socket = Netlink.Open(Netlink.Route);
         _stop = new FdHandle(LibC.eventfd(0, 0x80000));
         if (_stop.IsInvalid)
@@ -64,38 +62,42 @@ internal sealed unsafe class TcWatch : IDisposable
     {
         var entries = stackalloc LibC.PollEntry[2];
         var buffer = stackalloc byte[BufferBytes];
+        var wait = _check(new TcChange([], [], IsUncertain: true));
         while (true)
         {
             entries[0] = new LibC.PollEntry { fd = _socket.Fd, events = LibC.POLLIN };
             entries[1] = new LibC.PollEntry { fd = _stop.Fd, events = LibC.POLLIN };
-            _ = LibC.poll(entries, 2, _milliseconds);
+            _ = LibC.poll(entries, 2, (int)wait.TotalMilliseconds);
             if (entries[1].revents != 0)
             {
                 return;
             }
 
-            // Whatever else the messages say, and even if some were lost: everything is looked at.
-            var removed = new HashSet<int>();
+            var (interfaces, removed) = (new HashSet<int>(), new HashSet<int>());
             nint length;
             while ((length = LibC.recv(_socket.Fd, buffer, BufferBytes, LibC.MSG_DONTWAIT)) > 0)
             {
-                AddRemoved(new ReadOnlySpan<byte>(buffer, (int)length), removed);
+                Read(new ReadOnlySpan<byte>(buffer, (int)length), interfaces, removed);
             }
 
-            _check(new TcChange(entries[0].revents != 0, removed));
+            wait = _check(new TcChange(interfaces, removed, Marshal.GetLastPInvokeError() == LibC.ENOBUFS));
         }
     }
 
-    private static void AddRemoved(ReadOnlySpan<byte> messages, HashSet<int> removed)
+    private static void Read(ReadOnlySpan<byte> messages, HashSet<int> interfaces, HashSet<int> removed)
     {
         const ushort LinkRemoved = 17;
         while (messages.Length >= 24)
         {
-            // struct nlmsghdr, then struct ifinfomsg; other families than AF_UNSPEC tell of a bridge's port.
+            // struct nlmsghdr, then struct ifinfomsg or tcmsg: both have a family first, and the interface at the same place.
             var length = BinaryPrimitives.ReadInt32LittleEndian(messages);
+            var ifindex = BinaryPrimitives.ReadInt32LittleEndian(messages[20..]);
+            interfaces.Add(ifindex);
+
+            // Other families than AF_UNSPEC tell of a bridge's port.
             if (BinaryPrimitives.ReadUInt16LittleEndian(messages[4..]) == LinkRemoved && messages[16] == 0)
             {
-                removed.Add(BinaryPrimitives.ReadInt32LittleEndian(messages[20..]));
+                removed.Add(ifindex);
             }
 
             messages = messages[Math.Min(messages.Length, (Math.Max(length, 16) + 3) & ~3)..];

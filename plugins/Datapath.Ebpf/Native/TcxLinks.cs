@@ -25,6 +25,16 @@ internal static unsafe class TcxLinks
         return new FdHandle(BpfException.Check(fd, $"attaching to TCX {hook} of interface {ifindex}"));
     }
 
+    /// <summary>The same with a program that leaves every packet to the next, until <see cref="Update"/> gives it another.</summary>
+    public static FdHandle CreateIdle(int ifindex, TcHook hook)
+    {
+        // enum bpf_prog_type; r0 = TCX_NEXT; exit
+        const int SchedCls = 3;
+        var instructions = stackalloc ulong[] { 0xffffffff000000b7, 0x95 };
+        using var idle = new FdHandle(BpfException.Check(LibBpf.bpf_prog_load(SchedCls, "portcullis_idle", "Dual BSD/GPL", instructions, 2, null), "loading a program that leaves every packet to the next"));
+        return Create(ifindex, hook, idle.Fd);
+    }
+
     /// <summary>Replaces the program of a link in one step.</summary>
     public static void Update(FdHandle link, int program) =>
         BpfException.Check(LibBpf.bpf_link_update(link.Fd, program, null), "replacing the program of a TCX link");

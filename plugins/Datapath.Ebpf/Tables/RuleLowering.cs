@@ -33,6 +33,9 @@ internal sealed class RuleLowering
     /// <summary>Rule sets beyond the rows there can be.</summary>
     private readonly HashSet<RuleSetId> _unfit = [];
 
+    /// <summary>Whether <see cref="WaitForPackets"/> has waited since the last change set.</summary>
+    private bool _waited;
+
     /// <summary>Takes over tables that are all zero, and writes a world into them.</summary>
     /// <param name="tables">The tables.</param>
     /// <param name="world">What to write, for example that of a generation that has become too small; null: nothing.</param>
@@ -94,19 +97,31 @@ internal sealed class RuleLowering
         return new LoweringResult(_classes.Count, World.RuleSets.Count);
     }
 
+    /// <summary>
+    /// Waits until no packet is judged any more by what the last change set removed: one that has already read its endpoint's row
+    /// is judged by those rules with their whole peer sets. Only reads, and only what no reader changes.
+    /// </summary>
+    public void WaitForPackets()
+    {
+        if (World.HasRemovals && !_waited)
+        {
+            _tables.WaitForGracePeriod();
+            _waited = true;
+        }
+    }
+
     /// <summary>Takes out what the last change set removed, once no endpoint points to it any more.</summary>
-    /// <remarks>
-    /// Waits for a grace period when there is something to remove: a packet that has already read its endpoint's row is judged
-    /// by those rules with their whole peer sets. It may be called any time before the next change set; enforcement does not wait for it.
-    /// </remarks>
+    /// <remarks>It may be called any time before the next change set; enforcement does not wait for it.</remarks>
     /// <exception cref="TableFullException">
     /// A table is too small, or addresses that found no class would find one in new tables; <see cref="World"/> has the whole change.
     /// </exception>
     public void Complete()
     {
-        if (World.HasRemovals)
+        WaitForPackets();
+        if (_waited)
         {
-            _gracePeriods.Reclaim();
+            _gracePeriods.Recycle();
+            _waited = false;
         }
 
         foreach (var id in World.RuleSetsToRemove)

@@ -21,8 +21,11 @@ internal sealed class GracePeriods(KernelTables tables)
     public void Reclaim()
     {
         tables.WaitForGracePeriod();
-        _tables.ForEach(table => table.Recycle());
+        Recycle();
     }
+
+    /// <summary>Frees all retired entries: the caller has waited since the last of them was retired.</summary>
+    public void Recycle() => _tables.ForEach(table => table.Recycle());
 
     /// <summary>Reclaims when enough is retired to be worth the wait.</summary>
     public void ReclaimIfMuch()

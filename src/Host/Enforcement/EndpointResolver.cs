@@ -39,8 +39,10 @@ internal sealed class EndpointResolver(IReadOnlyList<string> closedPrefixes)
         var before = changes.Replace ? [] : _told;
         var changed = wanted.Values.Where(endpoint => !before.TryGetValue(endpoint.Workload, out var known) || known != endpoint);
         var removed = before.Keys.Where(name => !wanted.ContainsKey(name));
-        var usesClosed = wanted.Values.Any(endpoint => endpoint.Ingress == ClosedInterface.Ingress.Id);
-        var usedClosed = before.Values.Any(endpoint => endpoint.Ingress == ClosedInterface.Ingress.Id);
+
+        // Where unknown interfaces are closed the rules for it are always there: closing one then changes nothing but endpoints.
+        var usesClosed = closedPrefixes.Count > 0 || UseClosed(wanted);
+        var usedClosed = closedPrefixes.Count > 0 ? !changes.Replace : UseClosed(before);
         _told = wanted;
         return changes with
         {
@@ -52,6 +54,9 @@ internal sealed class EndpointResolver(IReadOnlyList<string> closedPrefixes)
                 : changes.RemovedRuleSets,
         };
     }
+
+    private static bool UseClosed(Dictionary<NamespacedName, Endpoint> endpoints) =>
+        endpoints.Values.Any(endpoint => endpoint.Ingress == ClosedInterface.Ingress.Id);
 
     private bool Take(ChangeSet changes)
     {

@@ -207,6 +207,7 @@ public sealed class EbpfDatapathTests : IDisposable
         var datapath = _machine.Datapath();
         var endpoint = _machine.Endpoint(B, ingress: 1);
         Assert.Empty(_machine.Apply(datapath, World(1, [endpoint])).Problems);
+        _machine.WaitForLinks("pb0");
         using var link = _machine.Host.Run(() => TcxLinks.Create(endpoint.Link!.Value.Index, TcHook.Egress, foreign.ProgramFd("bench_empty")));
 
         var problems = _machine.Apply(datapath, World(2, [endpoint])).Problems;
@@ -223,7 +224,12 @@ public sealed class EbpfDatapathTests : IDisposable
         var before = _machine.Datapath(avoidTcx: !toFilters);
         var world = World(1, [_machine.Endpoint(A), _machine.Endpoint(B, ingress: 1)]);
         _machine.Apply(before, world);
-        Assert.Equal(toFilters ? (0, 1) : (1, 0), (CountFilters("pb0"), CountLinks("pb0")));
+        if (toFilters)
+        {
+            _machine.WaitForLinks("pb0");
+        }
+
+        Assert.Equal(toFilters ? (0, 2) : (2, 0), _machine.AttachedTo("pb0"));
         _machine.Host.Run(() => before.DisposeAsync().AsTask().GetAwaiter().GetResult());
         var a = _machine.Udp(_machine.PodA, Address(A, IpFamily.IPv4), 5000);
         var b = _machine.Udp(_machine.PodB, Address(B, IpFamily.IPv4), 53);
@@ -241,16 +247,19 @@ public sealed class EbpfDatapathTests : IDisposable
 
         var after = _machine.Datapath(avoidTcx: toFilters);
         _machine.Apply(after, world);
+        if (!toFilters)
+        {
+            _machine.WaitForLinks("pb0");
+        }
+
         stop.Cancel();
         sender.Join();
 
         Assert.True(sent > 0);
         Assert.False(Receives(b, 1));
-        Assert.Equal(toFilters ? (1, 0) : (0, 1), (CountFilters("pb0"), CountLinks("pb0")));
-        if (!toFilters)
-        {
-            Assert.DoesNotContain("clsact", _machine.Host.Tc("qdisc show dev pb0"), StringComparison.Ordinal);
-        }
+        Assert.Equal(toFilters ? (2, 0) : (0, 2), _machine.AttachedTo("pb0"));
+        _machine.Cleanup(after);
+        Assert.DoesNotContain("clsact", _machine.Host.Tc("qdisc show dev pb0"), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -271,6 +280,7 @@ public sealed class EbpfDatapathTests : IDisposable
         }
         else
         {
+            _machine.WaitForLinks("pb0");
             _machine.Host.Run(() =>
             {
                 using var link = BpfPin.TryOpen(new EbpfPaths(Machine.Instance).Link(endpoint.Link!.Value.Index, TcHook.Egress), BpfPinKind.Link);
@@ -357,11 +367,5 @@ public sealed class EbpfDatapathTests : IDisposable
     }
 
     /// <summary>How many of our programs are at the ingress of a device, attached in whatever way.</summary>
-    private int CountPrograms(string device) => CountFilters(device) + CountLinks(device);
-
-    private int CountFilters(string device) => _machine.Host.Tc($"filter show dev {device} ingress").Split("direct-action").Length - 1;
-
-    private int CountLinks(string device) => _machine.Host.Run(() =>
-        TcxLinks.Programs(Interfaces.List().Single(pair => pair.Value == device).Key, TcHook.Ingress)
-            .Count(id => BpfProgram.NameOf(id)!.StartsWith("portcullis_tc", StringComparison.Ordinal)));
+    private int CountPrograms(string device) => _machine.ProgramsOn(device, TcHook.Ingress).Length;
 }

@@ -22,6 +22,7 @@ public sealed class InterfaceLifeTests : IDisposable
         SkipWithout(avoidTcx);
         var datapath = _machine.Datapath(avoidTcx: avoidTcx);
         _machine.Apply(datapath, World(1, [_machine.Endpoint(A, ingress: 1), _machine.Endpoint(B, ingress: 1)]));
+        Settle(avoidTcx);
         var a = _machine.Udp(_machine.PodA, Address(A, IpFamily.IPv4), 5000);
         var b = _machine.Udp(_machine.PodB, Address(B, IpFamily.IPv4), 53);
         Assert.False(Arrives(b, a, Denied), "A is isolated");
@@ -50,6 +51,7 @@ public sealed class InterfaceLifeTests : IDisposable
         var before = _machine.Datapath(avoidTcx: avoidTcx);
         var world = World(1, [_machine.Endpoint(A), _machine.Endpoint(B, ingress: 1)]);
         _machine.Apply(before, world);
+        Settle(avoidTcx);
         var a = _machine.Udp(_machine.PodA, Address(A, IpFamily.IPv4), 5000);
         var b = _machine.Udp(_machine.PodB, Address(B, IpFamily.IPv4), 53);
         Assert.True(Arrives(b, a));
@@ -70,6 +72,7 @@ public sealed class InterfaceLifeTests : IDisposable
         var datapath = _machine.Datapath(avoidTcx: avoidTcx);
         var endpoint = _machine.Endpoint(B, ingress: 1);
         _machine.Apply(datapath, World(1, [_machine.Endpoint(A), endpoint]));
+        Settle(avoidTcx);
 
         _machine.Host.Ip("link set pb0 down");
         _machine.Host.Ip("link set pb0 name pbx");
@@ -92,6 +95,7 @@ public sealed class InterfaceLifeTests : IDisposable
         var datapath = _machine.Datapath(avoidTcx: avoidTcx);
         var endpoint = _machine.Endpoint(B, ingress: 1);
         _machine.Apply(datapath, World(1, [_machine.Endpoint(A), endpoint]));
+        Settle(avoidTcx);
 
         _machine.Host.Ip($"link set pb0 netns {_machine.PodA.Id}");
         Assert.Empty(_machine.Apply(datapath, new ChangeSet { Revision = 2, Endpoints = [endpoint with { Link = null }] }).Problems);
@@ -111,6 +115,7 @@ public sealed class InterfaceLifeTests : IDisposable
         SkipWithout(avoidTcx);
         var datapath = _machine.Datapath(avoidTcx: avoidTcx);
         _machine.Apply(datapath, World(1, [_machine.Endpoint(A), _machine.Endpoint(B, ingress: 1)]));
+        Settle(avoidTcx);
 
         var index = _machine.Endpoint(B).Link!.Value.Index;
         _machine.Host.Ip($"link set pb0 netns {_machine.PodA.Id} name moved0");
@@ -139,6 +144,15 @@ public sealed class InterfaceLifeTests : IDisposable
             using var link = BpfPin.TryOpen(new EbpfPaths(Machine.Instance).Link(index, TcHook.Egress), BpfPinKind.Link);
             TcxLinks.Detach(link!);
         });
+    }
+
+    /// <summary>Waits until everything is attached as it shall stay.</summary>
+    private void Settle(bool avoidTcx)
+    {
+        if (!avoidTcx)
+        {
+            _machine.WaitForLinks("pa0", "pb0");
+        }
     }
 
     private void SkipWithout(bool avoidTcx) => Assert.SkipUnless(avoidTcx || _machine.HasTcx, "no TCX on this kernel (since 6.6)");

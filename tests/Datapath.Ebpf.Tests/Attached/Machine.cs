@@ -53,9 +53,9 @@ internal sealed class Machine : IDisposable
     }
 
     /// <summary>A datapath that works on this machine. Its calls have to come from <see cref="Host"/>'s thread.</summary>
-    public EbpfDatapath Datapath(string? instance = null, EstablishedConnections established = EstablishedConnections.Enforce, bool allowSpoofing = false, bool avoidTcx = false)
+    public EbpfDatapath Datapath(string? instance = null, EstablishedConnections established = EstablishedConnections.Enforce, bool allowSpoofing = false, bool avoidTcx = false, bool keepStandIns = false)
     {
-        var datapath = Host.Run(() => new EbpfDatapath(new DatapathSettings(instance ?? Instance, established, allowSpoofing), NullLogger<EbpfDatapath>.Instance, TimeProvider.System) { AvoidTcx = avoidTcx });
+        var datapath = Host.Run(() => new EbpfDatapath(new DatapathSettings(instance ?? Instance, established, allowSpoofing), NullLogger<EbpfDatapath>.Instance, TimeProvider.System) { AvoidTcx = avoidTcx, KeepStandIns = keepStandIns });
         _datapaths.Add(datapath);
         return datapath;
     }
@@ -147,14 +147,45 @@ internal sealed class Machine : IDisposable
     public static bool Receives(Socket socket, int milliseconds = 3000) =>
         socket.Poll(TimeSpan.FromMilliseconds(milliseconds), SelectMode.SelectRead) && socket.Receive(new byte[16]) > 0;
 
-    /// <summary>The ids of our programs on a device, attached in whatever way.</summary>
-    public uint[] ProgramsOn(string device, NetNamespace? where = null) => (where ?? Host).Run(() =>
+    /// <summary>What the kernel counts as dropped on the way out to a device; drops by programs are not in it.</summary>
+    public int DroppedTowards(string device) => Host.Run(() =>
+    {
+        // Eight numbers about what was received come first.
+        const int TransmitDropped = 8 + 3;
+        var line = File.ReadLines("/proc/thread-self/net/dev").Single(line => line.TrimStart().StartsWith(device + ":", StringComparison.Ordinal));
+        return int.Parse(line.Split(':')[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)[TransmitDropped], CultureInfo.InvariantCulture);
+    });
+
+    /// <summary>How many of our programs are on a device's two hooks as filters, and how many as links.</summary>
+    public (int Filters, int Links) AttachedTo(string device) => Host.Run(() =>
     {
         var index = Native.Interfaces.List().Single(pair => pair.Value == device).Key;
         Native.TcHook[] hooks = [Native.TcHook.Ingress, Native.TcHook.Egress];
-        return hooks
-            .SelectMany(hook => Native.TcFilters.List(index, hook).Select(filter => filter.ProgramId).Concat(Native.TcxLinks.Programs(index, hook)))
-            .Where(id => id != 0 && Native.BpfProgram.NameOf(id)!.StartsWith("portcullis_tc", StringComparison.Ordinal))
+        return (
+            hooks.Sum(hook => Native.TcFilters.List(index, hook).Count(filter => filter.Program.StartsWith("portcullis_tc", StringComparison.Ordinal))),
+            hooks.Sum(hook => Native.TcxLinks.Programs(index, hook).Count(id => Native.BpfProgram.NameOf(id)?.StartsWith("portcullis_tc", StringComparison.Ordinal) == true)));
+    });
+
+    /// <summary>Waits until links have taken the place of the filters that stand in for them on devices.</summary>
+    public void WaitForLinks(params string[] devices)
+    {
+        foreach (var device in devices)
+        {
+            Assert.True(SpinWait.SpinUntil(() => AttachedTo(device) == (0, 2), TimeSpan.FromSeconds(30)), $"no links on {device} in 30 s");
+        }
+    }
+
+    /// <summary>The ids of our programs on a device, attached in whatever way; a link that takes its filter's place has the same.</summary>
+    public uint[] ProgramsOn(string device, NetNamespace? where = null) =>
+        [.. ProgramsOn(device, Native.TcHook.Ingress, where), .. ProgramsOn(device, Native.TcHook.Egress, where)];
+
+    /// <summary>The same of one hook.</summary>
+    public uint[] ProgramsOn(string device, Native.TcHook hook, NetNamespace? where = null) => (where ?? Host).Run(() =>
+    {
+        var index = Native.Interfaces.List().Single(pair => pair.Value == device).Key;
+        return Native.TcFilters.List(index, hook).Select(filter => filter.ProgramId).Concat(Native.TcxLinks.Programs(index, hook))
+            .Where(id => id != 0 && Native.BpfProgram.NameOf(id)?.StartsWith("portcullis_tc", StringComparison.Ordinal) == true)
+            .Distinct()
             .ToArray();
     });
 

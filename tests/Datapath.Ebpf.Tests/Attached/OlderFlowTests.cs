@@ -37,11 +37,17 @@ public sealed class OlderFlowTests : IDisposable
         using var stream = new NumberedStream(there, here.LocalEndPoint!);
         stream.WaitFor(100);
 
+        var before = _machine.DroppedTowards("pa0");
+
         // A is isolated towards itself: whatever B sends it is a reply, or is dropped.
         _machine.Apply(_machine.Datapath(), World(1, [_machine.Endpoint(A, ingress: 1), _machine.Endpoint(B)]));
 
         stream.WaitFor(stream.Sent + 100);
-        Assert.Equal(stream.Stop(), NumberedStream.Count(here));
+
+        // Without TCX there is a qdisc to be added, and the kernel drops what is sent to the interface meanwhile: it counts that as the interface's.
+        var rewired = _machine.HasTcx ? 0 : _machine.DroppedTowards("pa0") - before;
+        Assert.InRange(rewired, 0, 10);
+        Assert.Equal(stream.Stop(), NumberedStream.Count(here) + rewired);
         accepted.Send([1]);
         Assert.True(Receives(client!));
         client!.Send([1]);

@@ -34,6 +34,11 @@ public sealed class TakeOverTests : IDisposable
         var datapath = _machine.Datapath(avoidTcx: avoidTcx);
         var world = World(1, [_machine.Endpoint(A, ingress: 1), _machine.Endpoint(B, ingress: 1)], allowed: A);
         _machine.Apply(datapath, world);
+        if (!avoidTcx)
+        {
+            _machine.WaitForLinks("pa0", "pb0");
+        }
+
         var paths = new EbpfPaths(Machine.Instance);
 
         using var streams = new Streams(_machine);
@@ -69,6 +74,11 @@ public sealed class TakeOverTests : IDisposable
         Assert.SkipUnless(avoidTcx || _machine.HasTcx, "no TCX on this kernel (since 6.6)");
         var datapath = _machine.Datapath(avoidTcx: avoidTcx);
         _machine.Apply(datapath, World(1, [_machine.Endpoint(A, ingress: 1), _machine.Endpoint(B, ingress: 1)], allowed: A));
+        if (!avoidTcx)
+        {
+            _machine.WaitForLinks("pa0", "pb0");
+        }
+
         var before = Blocks(datapath);
 
         using var streams = new Streams(_machine);
@@ -88,57 +98,4 @@ public sealed class TakeOverTests : IDisposable
     }
 
     private static long Blocks(EbpfDatapath datapath) => datapath.GetStatus().Tables.Single(table => table.Table == "blocks").Capacity;
-
-    private sealed class Streams : IDisposable
-    {
-        private readonly System.Net.Sockets.Socket _server;
-        private readonly System.Net.Sockets.Socket _client;
-        private readonly System.Net.Sockets.Socket _closed;
-        private readonly NumberedStream _allowed;
-        private readonly NumberedStream _permitted;
-        private readonly NumberedStream _denied;
-
-        public Streams(Machine machine)
-        {
-            var (a, b) = (Address(A, IpFamily.IPv4), Address(B, IpFamily.IPv4));
-            _server = machine.Udp(machine.PodB, b, 5300);
-            _client = machine.Udp(machine.PodA, a, 5000);
-            _closed = machine.Udp(machine.PodA, a, 5001);
-            var push = machine.Udp(machine.PodB, b, 5301);
-            var sender = machine.Udp(machine.PodA, a, 5002);
-            foreach (var socket in new[] { _server, _client, _closed })
-            {
-                NumberedStream.Enlarge(socket);
-            }
-
-            // One datagram of A's permits all that B sends back.
-            Assert.True(Arrives(_client, push));
-            _allowed = new NumberedStream(sender, _server.LocalEndPoint!);
-            _permitted = new NumberedStream(push, _client.LocalEndPoint!);
-            _denied = new NumberedStream(machine.Udp(machine.PodB, b, 5302), _closed.LocalEndPoint!);
-        }
-
-        public void Run(int more)
-        {
-            foreach (var stream in new[] { _allowed, _permitted, _denied })
-            {
-                stream.WaitFor(stream.Sent + more);
-            }
-        }
-
-        public void AssertJudgedRightly()
-        {
-            Assert.Equal(_allowed.Stop(), NumberedStream.Count(_server));
-            Assert.Equal(_permitted.Stop(), NumberedStream.Count(_client));
-            _denied.Stop();
-            Assert.Equal(0, NumberedStream.Count(_closed));
-        }
-
-        public void Dispose()
-        {
-            _allowed.Dispose();
-            _permitted.Dispose();
-            _denied.Dispose();
-        }
-    }
 }

@@ -105,6 +105,11 @@ public sealed class TroubleTests : IDisposable
         Assert.SkipUnless(avoidTcx || _machine.HasTcx, "no TCX on this kernel (since 6.6)");
         var datapath = _machine.Datapath(avoidTcx: avoidTcx);
         _machine.Apply(datapath, World(1, [_machine.Endpoint(A), _machine.Endpoint(B, ingress: 1)]));
+        if (!avoidTcx)
+        {
+            _machine.WaitForLinks("pa0", "pb0");
+        }
+
         _machine.Host.Run(() => datapath.DisposeAsync().AsTask().GetAwaiter().GetResult());
         Remove(gone);
 

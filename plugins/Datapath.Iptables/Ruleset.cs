@@ -21,6 +21,7 @@ internal sealed partial class Ruleset
     private readonly Names _names;
     private readonly Verdicts _verdicts;
     private Backend? _backend;
+    private IptablesTool? _iptables;
     private Installed? _installed;
     private List<string> _garbage = [];
 
@@ -104,6 +105,29 @@ internal sealed partial class Ruleset
         Install(world);
     }
 
+    /// <summary>Removes rules and chains that nothing reaches since the last changes.</summary>
+    /// <returns>What is in the way because something else put it there; null when nothing is.</returns>
+    /// <exception cref="DatapathException">It cannot be done now.</exception>
+    public string? Tidy()
+    {
+        if (_installed is not { Leftovers: { HasNoChains: false } leftovers } installed)
+        {
+            return null;
+        }
+
+        try
+        {
+            Switch(installed, Scripts(leftovers, (table, _, changes) => RestoreScript.Of(table, changes)));
+        }
+        catch (DatapathException exception) when (!exception.IsTransient)
+        {
+            return $"what is to be removed ({exception.Message})";
+        }
+
+        installed.Leftovers = new Plan();
+        return null;
+    }
+
     /// <summary>Removes sets that nothing refers to any more, as far as the kernel has let go of them.</summary>
     /// <returns>Whether some are left.</returns>
     public bool CollectGarbage()
@@ -129,7 +153,10 @@ internal sealed partial class Ruleset
         {
             ipset.Restore(plan.SetsBefore.ToString());
             CorrectOpeners(world);
-            iptables.Restore(InstallingScripts(layout, plan, saved), LogLockHeld);
+            var jumps = layout.Jumps.ToList();
+            iptables.Restore(
+                Scripts(plan, (table, family, changes) => RestoreScript.Installing(table, changes.Written, jumps, saved[(table, family)], _names.IsOwn)),
+                LogLockHeld);
             CorrectOpeners(world);
             _knownBefore = null;
         }
@@ -149,7 +176,9 @@ internal sealed partial class Ruleset
         Explainer = _installed.Explainer;
         var kept = layout.Sets.Select(set => set.Name).ToHashSet();
         _garbage = [.. _garbage.Union(sets).Where(name => !kept.Contains(name))];
-        iptables.Restore(RemovingScripts(plan, saved), LogLockHeld);
+        iptables.Restore(
+            Scripts(plan, (table, family, changes) => RestoreScript.Removing(table, changes.Written, saved[(table, family)], _names.IsOwn)),
+            LogLockHeld);
         LeaveOtherBackend(iptables.Backend);
         return new ApplyResult(_installed.Problems);
     }
@@ -158,40 +187,36 @@ internal sealed partial class Ruleset
     {
         installed.SetsVersion++;
         installed.Ipset.Restore(plan.SetsBefore.ToString());
-        var scripts = Families.ToDictionary(
-            family => family,
-            family => RestoreScript.Of("mangle", plan.Mangle[family]) + RestoreScript.Of("raw", plan.Raw[family]));
+        if (installed.Iptables.Backend.WaitsForRemoved)
+        {
+            Switch(installed, Scripts(plan, (table, _, changes) => RestoreScript.Ahead(table, changes)));
+            foreach (var family in Families)
+            {
+                installed.Leftovers.Mangle[family].AddLeftovers(plan.Mangle[family]);
+                installed.Leftovers.Raw[family].AddLeftovers(plan.Raw[family]);
+            }
+        }
+        else
+        {
+            Switch(installed, Scripts(plan, (table, _, changes) => RestoreScript.Of(table, changes)));
+        }
+
+        installed.Ipset.Restore(plan.SetsAdded.Append(plan.SetsRemoved).ToString());
+    }
+
+    private void Switch(Installed installed, Dictionary<IpFamily, string> scripts)
+    {
         if (scripts.Values.Any(script => script.Length > 0))
         {
             installed.Fingerprint = null;
             installed.ChainsVersion++;
             installed.Iptables.Restore(scripts, LogLockHeld);
         }
-
-        installed.Ipset.Restore(plan.SetsAdded.Append(plan.SetsRemoved).ToString());
     }
 
-    private Dictionary<IpFamily, string> InstallingScripts(
-        Layout layout, Plan plan, IReadOnlyDictionary<(string Table, IpFamily Family), SavedTable> saved)
-    {
-        var jumps = layout.Jumps.ToList();
-        string Script(string table, IpFamily family, ChainChanges changes) =>
-            RestoreScript.Installing(table, changes.Written, jumps, saved[(table, family)], _names.IsOwn);
-
-        return Families.ToDictionary(
-            family => family,
-            family => Script("mangle", family, plan.Mangle[family]) + Script("raw", family, plan.Raw[family]));
-    }
-
-    private Dictionary<IpFamily, string> RemovingScripts(Plan plan, IReadOnlyDictionary<(string Table, IpFamily Family), SavedTable> saved)
-    {
-        string Script(string table, IpFamily family, ChainChanges changes) =>
-            RestoreScript.Removing(table, changes.Written, saved[(table, family)], _names.IsOwn);
-
-        return Families.ToDictionary(
-            family => family,
-            family => Script("mangle", family, plan.Mangle[family]) + Script("raw", family, plan.Raw[family]));
-    }
+    private Dictionary<IpFamily, string> Scripts(Plan plan, Func<string, IpFamily, ChainChanges, string> script) => Families.ToDictionary(
+        family => family,
+        family => script("mangle", family, plan.Mangle[family]) + script("raw", family, plan.Raw[family]));
 
     private (IptablesTool Iptables, IpsetTool Ipset) Connect()
     {
@@ -203,7 +228,7 @@ internal sealed partial class Ruleset
         }
 
         Families = FamiliesOfMachine();
-        return (new IptablesTool(_backend), IpsetTool.Find());
+        return (_iptables ??= new IptablesTool(_backend), IpsetTool.Find());
     }
 
     // A machine without IPv6 has no packets of it to judge.

@@ -60,13 +60,13 @@ internal sealed class Dispatch
     {
         foreach (var chain in _verdicts.Chains())
         {
-            mangle.Write(chain);
+            mangle.Add(chain);
         }
 
         if (!_settings.AllowSpoofing)
         {
-            raw.Write(_verdicts.SpoofedChain(family));
-            raw.Write(new Chain(_sourceHook, [
+            raw.Add(_verdicts.SpoofedChain(family));
+            raw.Add(new Chain(_sourceHook, [
                 $"-m set --match-set {PeerSets.NameOf(_ownAddresses, family)} src,src -j RETURN",
                 $"-g {_checked.Root}",
             ]));
@@ -83,12 +83,20 @@ internal sealed class Dispatch
             return;
         }
 
+        var isFirst = _closed is null;
         _closed = interfaces;
         foreach (var (family, changes) in mangle)
         {
             foreach (var chain in HookChains(_in, family).Concat(HookChains(_out, family)))
             {
-                changes.Write(chain);
+                if (isFirst)
+                {
+                    changes.Add(chain);
+                }
+                else
+                {
+                    changes.Change(chain);
+                }
             }
         }
     }

@@ -259,7 +259,7 @@ internal sealed class Layout
         {
             foreach (var chain in render(family, peers => PeerSets.NameOf(_peerSets[peers], family)))
             {
-                plan.Mangle[family].Write(chain);
+                plan.Mangle[family].Add(chain);
             }
         }
     }

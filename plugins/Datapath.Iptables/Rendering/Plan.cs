@@ -30,6 +30,9 @@ internal sealed class Plan
     public IReadOnlyDictionary<IpFamily, ChainChanges> Raw { get; } =
         new Dictionary<IpFamily, ChainChanges> { [IpFamily.IPv4] = new(), [IpFamily.IPv6] = new() };
 
+    /// <summary>Whether there are no chains to write or remove.</summary>
+    public bool HasNoChains => Mangle.Values.Concat(Raw.Values).All(changes => changes.IsEmpty);
+
     /// <summary>What cannot be enforced as asked.</summary>
     public List<Finding> Problems { get; } = [];
 }

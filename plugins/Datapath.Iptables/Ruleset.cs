@@ -14,8 +14,6 @@ internal sealed partial class Ruleset
     /// <summary>The most sets a network namespace can have: the kernel's table of them grows up to it.</summary>
     public const int MaxSets = 65534;
 
-    private static readonly string[] Tables = ["mangle", "raw"];
-
     private readonly DatapathSettings _settings;
     private readonly ILogger _logger;
     private readonly Names _names;
@@ -117,7 +115,7 @@ internal sealed partial class Ruleset
 
         try
         {
-            Switch(installed, Scripts(leftovers, (table, _, changes) => RestoreScript.Of(table, changes)));
+            Switch(installed, Scripts(installed.Iptables, leftovers, (table, _, changes) => RestoreScript.Of(table, changes)));
         }
         catch (DatapathException exception) when (!exception.IsTransient)
         {
@@ -139,14 +137,15 @@ internal sealed partial class Ruleset
     private ApplyResult Install(ChangeSet changes)
     {
         var (iptables, ipset) = Connect();
-        var saved = iptables.Save(Families, Tables);
+        var tables = iptables.Tables(Families);
+        var saved = iptables.Save(Families, tables);
         var present = ipset.Names();
         var sets = present.Where(_names.IsOwn).ToList();
         _names.StepPast(saved.Values.SelectMany(table => table.Chains).Concat(sets));
 
         var world = new World();
         world.Apply(changes);
-        var layout = new Layout(world, _names, _verdicts, _settings, Families, MaxSets - present.Count, MatchesSctpPorts(iptables));
+        var layout = new Layout(world, _names, _verdicts, _settings, Families, MaxSets - present.Count, tables, MatchesSctpPorts(iptables));
         var plan = layout.Advance(changes);
         var isFirst = _installed is null;
         try
@@ -155,7 +154,7 @@ internal sealed partial class Ruleset
             CorrectOpeners(world);
             var jumps = layout.Jumps.ToList();
             iptables.Restore(
-                Scripts(plan, (table, family, changes) => RestoreScript.Installing(table, changes.Written, jumps, saved[(table, family)], _names.IsOwn)),
+                Scripts(iptables, plan, (table, family, changes) => RestoreScript.Installing(table, changes.Written, jumps, saved[(table, family)], _names.IsOwn)),
                 LogLockHeld);
             CorrectOpeners(world);
             _knownBefore = null;
@@ -177,7 +176,7 @@ internal sealed partial class Ruleset
         var kept = layout.Sets.Select(set => set.Name).ToHashSet();
         _garbage = [.. _garbage.Union(sets).Where(name => !kept.Contains(name))];
         iptables.Restore(
-            Scripts(plan, (table, family, changes) => RestoreScript.Removing(table, changes.Written, saved[(table, family)], _names.IsOwn)),
+            Scripts(iptables, plan, (table, family, changes) => RestoreScript.Removing(table, changes.Written, saved[(table, family)], _names.IsOwn)),
             LogLockHeld);
         LeaveOtherBackend(iptables.Backend);
         return new ApplyResult(_installed.Problems);
@@ -189,16 +188,15 @@ internal sealed partial class Ruleset
         installed.Ipset.Restore(plan.SetsBefore.ToString());
         if (installed.Iptables.Backend.WaitsForRemoved)
         {
-            Switch(installed, Scripts(plan, (table, _, changes) => RestoreScript.Ahead(table, changes)));
-            foreach (var family in Families)
+            Switch(installed, Scripts(installed.Iptables, plan, (table, _, changes) => RestoreScript.Ahead(table, changes)));
+            foreach (var (table, family) in installed.Iptables.Tables(Families).SelectMany(table => Families.Select(family => (table, family))))
             {
-                installed.Leftovers.Mangle[family].AddLeftovers(plan.Mangle[family]);
-                installed.Leftovers.Raw[family].AddLeftovers(plan.Raw[family]);
+                installed.Leftovers.Of(table, family).AddLeftovers(plan.Of(table, family));
             }
         }
         else
         {
-            Switch(installed, Scripts(plan, (table, _, changes) => RestoreScript.Of(table, changes)));
+            Switch(installed, Scripts(installed.Iptables, plan, (table, _, changes) => RestoreScript.Of(table, changes)));
         }
 
         installed.Ipset.Restore(plan.SetsAdded.Append(plan.SetsRemoved).ToString());
@@ -214,9 +212,12 @@ internal sealed partial class Ruleset
         }
     }
 
-    private Dictionary<IpFamily, string> Scripts(Plan plan, Func<string, IpFamily, ChainChanges, string> script) => Families.ToDictionary(
-        family => family,
-        family => script("mangle", family, plan.Mangle[family]) + script("raw", family, plan.Raw[family]));
+    private Dictionary<IpFamily, string> Scripts(IptablesTool iptables, Plan plan, Func<string, IpFamily, ChainChanges, string> script)
+    {
+        var tables = iptables.Tables(Families);
+        return Families.ToDictionary(
+            family => family, family => string.Concat(tables.Select(table => script(table, family, plan.Of(table, family)))));
+    }
 
     private (IptablesTool Iptables, IpsetTool Ipset) Connect()
     {

@@ -24,6 +24,9 @@ public sealed class LifecycleTests
         *raw
         -A PREROUTING -s 192.0.2.0/24 -j RETURN
         COMMIT
+        *security
+        -A FORWARD -s 192.0.2.0/24 -j RETURN
+        COMMIT
 
         """;
 

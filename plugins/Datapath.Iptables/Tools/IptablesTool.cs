@@ -15,6 +15,8 @@ internal sealed class IptablesTool(Backend backend)
     // Old programs know no other lock.
     private bool _canHoldTheLock = true;
 
+    private bool? _hasSecurity;
+
     /// <summary>The backend.</summary>
     public Backend Backend => backend;
 
@@ -53,6 +55,43 @@ internal sealed class IptablesTool(Backend backend)
     /// <summary>Asks whether a script would be accepted, changing nothing. Waits so many seconds for the lock.</summary>
     public ToolResult Test(IpFamily family, string script, int lockWait) =>
         Program(family, "restore").Run(script, "--noflush", "--test", "-w", lockWait.ToString());
+
+    /// <summary>
+    /// The tables for rules, in the order to change them: what was in one and comes to another is judged twice meanwhile, not by none. Kernels
+    /// can be built without table security.
+    /// </summary>
+    public IReadOnlyList<string> Tables(IReadOnlyList<IpFamily> families)
+    {
+        return HasSecurity(families) ? ["security", "mangle", "raw"] : ["mangle", "raw"];
+    }
+
+    private bool HasSecurity(IReadOnlyList<IpFamily> families)
+    {
+        if (_hasSecurity is { } known)
+        {
+            return known;
+        }
+
+        var has = backend == Backend.Nft;
+        foreach (var family in has ? [] : families)
+        {
+            var result = Test(family, "*security\nCOMMIT\n", LockWaits[0]);
+            if (XtablesLock.IsHeld(result))
+            {
+                // Not an answer: were it no, the next program would be refused, and the next try asks again.
+                return true;
+            }
+
+            has = result.ExitCode == 0;
+            if (!has)
+            {
+                break;
+            }
+        }
+
+        _hasSecurity = has;
+        return has;
+    }
 
     /// <summary>Lists tables.</summary>
     /// <exception cref="DatapathException">They cannot be listed.</exception>

@@ -72,7 +72,7 @@ internal sealed partial class DriftWatch : IAsyncDisposable
         try
         {
             Volatile.Write(ref _isSoon, 0);
-            if (await _kernel.RunAsync(_ruleset.Inspect, _stopped.Token) is { } inspection)
+            if (await _kernel.RunAsync(Look, _stopped.Token) is { } inspection)
             {
                 await Task.Run(inspection.Read, _stopped.Token);
                 if (await _kernel.RunAsync(() => Repair(inspection), _stopped.Token))
@@ -91,17 +91,32 @@ internal sealed partial class DriftWatch : IAsyncDisposable
         }
     }
 
+    private Inspection? Look()
+    {
+        if (_ruleset.Tidy() is { } inTheWay)
+        {
+            Repair(_ruleset.Current!, inTheWay);
+        }
+
+        return _ruleset.Inspect();
+    }
+
     // Whether there is more to do soon.
     private bool Repair(Inspection inspection)
     {
         if (_ruleset.FindDrift(inspection) is { } difference)
         {
-            LogDrift(difference);
-            _ruleset.Rebuild(inspection.Installed);
-            Interlocked.Increment(ref _repairs);
+            Repair(inspection.Installed, difference);
         }
 
         return _ruleset.CollectGarbage();
+    }
+
+    private void Repair(Installed installed, string difference)
+    {
+        LogDrift(difference);
+        _ruleset.Rebuild(installed);
+        Interlocked.Increment(ref _repairs);
     }
 
     [LoggerMessage(4020, LogLevel.Warning, "Something else changed {Difference}; everything is put back as it was")]

@@ -18,6 +18,9 @@ internal sealed record Installed(World World, Layout Layout, IptablesTool Iptabl
     /// <summary>What is not enforced as asked.</summary>
     public IReadOnlyList<Finding> Problems => [.. InterfaceProblems, .. Layout.Closed];
 
+    /// <summary>What the last changes left to remove: nothing reaches it.</summary>
+    public Plan Leftovers { get; set; } = new();
+
     /// <summary>Grows with every change of chains.</summary>
     public int ChainsVersion { get; set; }
 

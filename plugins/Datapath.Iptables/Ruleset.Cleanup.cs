@@ -59,13 +59,14 @@ internal sealed partial class Ruleset
     {
         var iptables = new IptablesTool(backend);
         var families = FamiliesOfMachine().Where(family => backend.Restore(family) is not null).ToList();
-        var saved = iptables.Save(families, Tables);
+        var tables = iptables.Tables(families);
+        var saved = iptables.Save(families, tables);
         string Removal(string table, IpFamily family) =>
             RestoreScript.Installing(table, [], [], saved[(table, family)], isOwn)
             + RestoreScript.Removing(table, [], saved[(table, family)], isOwn);
 
         iptables.Restore(
-            families.ToDictionary(family => family, family => string.Concat(Tables.Select(table => Removal(table, family)))), LogLockHeld);
+            families.ToDictionary(family => family, family => string.Concat(tables.Select(table => Removal(table, family)))), LogLockHeld);
         return
         [
             .. from table in saved

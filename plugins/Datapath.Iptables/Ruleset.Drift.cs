@@ -7,11 +7,11 @@ internal sealed partial class Ruleset
 {
     /// <summary>Starts a look at the kernel; null when nothing is in force.</summary>
     public Inspection? Inspect() => _installed is { } installed
-        ? new Inspection(installed, _names, installed.Iptables.StartSave(Families, Tables), installed.Ipset.StartSave())
+        ? new Inspection(installed, _names, StartSave()!, installed.Ipset.StartSave())
         : null;
 
     /// <summary>Starts to list the tables; null when nothing is in force.</summary>
-    public RunningSave? StartSave() => _installed?.Iptables.StartSave(Families, Tables);
+    public RunningSave? StartSave() => _installed?.Iptables is { } iptables ? iptables.StartSave(Families, iptables.Tables(Families)) : null;
 
     /// <summary>What a look found that differs from what is in force; null when nothing does.</summary>
     /// <remarks>

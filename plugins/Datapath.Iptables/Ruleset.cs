@@ -14,13 +14,12 @@ internal sealed partial class Ruleset
     /// <summary>The most sets a network namespace can have: the kernel's table of them grows up to it.</summary>
     public const int MaxSets = 65534;
 
-    private static readonly string[] Tables = ["mangle", "raw"];
-
     private readonly DatapathSettings _settings;
     private readonly ILogger _logger;
     private readonly Names _names;
     private readonly Verdicts _verdicts;
     private Backend? _backend;
+    private IptablesTool? _iptables;
     private Installed? _installed;
     private List<string> _garbage = [];
 
@@ -104,6 +103,29 @@ internal sealed partial class Ruleset
         Install(world);
     }
 
+    /// <summary>Removes rules and chains that nothing reaches since the last changes.</summary>
+    /// <returns>What is in the way because something else put it there; null when nothing is.</returns>
+    /// <exception cref="DatapathException">It cannot be done now.</exception>
+    public string? Tidy()
+    {
+        if (_installed is not { Leftovers: { HasNoChains: false } leftovers } installed)
+        {
+            return null;
+        }
+
+        try
+        {
+            Switch(installed, Scripts(installed.Iptables, leftovers, (table, _, changes) => RestoreScript.Of(table, changes)));
+        }
+        catch (DatapathException exception) when (!exception.IsTransient)
+        {
+            return $"what is to be removed ({exception.Message})";
+        }
+
+        installed.Leftovers = new Plan();
+        return null;
+    }
+
     /// <summary>Removes sets that nothing refers to any more, as far as the kernel has let go of them.</summary>
     /// <returns>Whether some are left.</returns>
     public bool CollectGarbage()
@@ -115,21 +137,25 @@ internal sealed partial class Ruleset
     private ApplyResult Install(ChangeSet changes)
     {
         var (iptables, ipset) = Connect();
-        var saved = iptables.Save(Families, Tables);
+        var tables = iptables.Tables(Families);
+        var saved = iptables.Save(Families, tables);
         var present = ipset.Names();
         var sets = present.Where(_names.IsOwn).ToList();
         _names.StepPast(saved.Values.SelectMany(table => table.Chains).Concat(sets));
 
         var world = new World();
         world.Apply(changes);
-        var layout = new Layout(world, _names, _verdicts, _settings, Families, MaxSets - present.Count, MatchesSctpPorts(iptables));
+        var layout = new Layout(world, _names, _verdicts, _settings, Families, MaxSets - present.Count, tables, MatchesSctpPorts(iptables));
         var plan = layout.Advance(changes);
         var isFirst = _installed is null;
         try
         {
             ipset.Restore(plan.SetsBefore.ToString());
             CorrectOpeners(world);
-            iptables.Restore(InstallingScripts(layout, plan, saved), LogLockHeld);
+            var jumps = layout.Jumps.ToList();
+            iptables.Restore(
+                Scripts(iptables, plan, (table, family, changes) => RestoreScript.Installing(table, changes.Written, jumps, saved[(table, family)], _names.IsOwn)),
+                LogLockHeld);
             CorrectOpeners(world);
             _knownBefore = null;
         }
@@ -149,7 +175,9 @@ internal sealed partial class Ruleset
         Explainer = _installed.Explainer;
         var kept = layout.Sets.Select(set => set.Name).ToHashSet();
         _garbage = [.. _garbage.Union(sets).Where(name => !kept.Contains(name))];
-        iptables.Restore(RemovingScripts(plan, saved), LogLockHeld);
+        iptables.Restore(
+            Scripts(iptables, plan, (table, family, changes) => RestoreScript.Removing(table, changes.Written, saved[(table, family)], _names.IsOwn)),
+            LogLockHeld);
         LeaveOtherBackend(iptables.Backend);
         return new ApplyResult(_installed.Problems);
     }
@@ -158,39 +186,37 @@ internal sealed partial class Ruleset
     {
         installed.SetsVersion++;
         installed.Ipset.Restore(plan.SetsBefore.ToString());
-        var scripts = Families.ToDictionary(
-            family => family,
-            family => RestoreScript.Of("mangle", plan.Mangle[family]) + RestoreScript.Of("raw", plan.Raw[family]));
+        if (installed.Iptables.Backend.WaitsForRemoved)
+        {
+            Switch(installed, Scripts(installed.Iptables, plan, (table, _, changes) => RestoreScript.Ahead(table, changes)));
+            foreach (var (table, family) in installed.Iptables.Tables(Families).SelectMany(table => Families.Select(family => (table, family))))
+            {
+                installed.Leftovers.Of(table, family).AddLeftovers(plan.Of(table, family));
+            }
+        }
+        else
+        {
+            Switch(installed, Scripts(installed.Iptables, plan, (table, _, changes) => RestoreScript.Of(table, changes)));
+        }
+
+        installed.Ipset.Restore(plan.SetsAdded.Append(plan.SetsRemoved).ToString());
+    }
+
+    private void Switch(Installed installed, Dictionary<IpFamily, string> scripts)
+    {
         if (scripts.Values.Any(script => script.Length > 0))
         {
             installed.Fingerprint = null;
             installed.ChainsVersion++;
             installed.Iptables.Restore(scripts, LogLockHeld);
         }
-
-        installed.Ipset.Restore(plan.SetsAdded.Append(plan.SetsRemoved).ToString());
     }
 
-    private Dictionary<IpFamily, string> InstallingScripts(
-        Layout layout, Plan plan, IReadOnlyDictionary<(string Table, IpFamily Family), SavedTable> saved)
+    private Dictionary<IpFamily, string> Scripts(IptablesTool iptables, Plan plan, Func<string, IpFamily, ChainChanges, string> script)
     {
-        var jumps = layout.Jumps.ToList();
-        string Script(string table, IpFamily family, ChainChanges changes) =>
-            RestoreScript.Installing(table, changes.Written, jumps, saved[(table, family)], _names.IsOwn);
-
+        var tables = iptables.Tables(Families);
         return Families.ToDictionary(
-            family => family,
-            family => Script("mangle", family, plan.Mangle[family]) + Script("raw", family, plan.Raw[family]));
-    }
-
-    private Dictionary<IpFamily, string> RemovingScripts(Plan plan, IReadOnlyDictionary<(string Table, IpFamily Family), SavedTable> saved)
-    {
-        string Script(string table, IpFamily family, ChainChanges changes) =>
-            RestoreScript.Removing(table, changes.Written, saved[(table, family)], _names.IsOwn);
-
-        return Families.ToDictionary(
-            family => family,
-            family => Script("mangle", family, plan.Mangle[family]) + Script("raw", family, plan.Raw[family]));
+            family => family, family => string.Concat(tables.Select(table => script(table, family, plan.Of(table, family)))));
     }
 
     private (IptablesTool Iptables, IpsetTool Ipset) Connect()
@@ -203,7 +229,7 @@ internal sealed partial class Ruleset
         }
 
         Families = FamiliesOfMachine();
-        return (new IptablesTool(_backend), IpsetTool.Find());
+        return (_iptables ??= new IptablesTool(_backend), IpsetTool.Find());
     }
 
     // A machine without IPv6 has no packets of it to judge.

@@ -24,6 +24,9 @@ public sealed class LifecycleTests
         *raw
         -A PREROUTING -s 192.0.2.0/24 -j RETURN
         COMMIT
+        *security
+        -A FORWARD -s 192.0.2.0/24 -j RETURN
+        COMMIT
 
         """;
 
@@ -209,6 +212,84 @@ public sealed class LifecycleTests
         }
     }
 
+    [Fact]
+    public async Task Lock_HeldForPrograms_RefusesOthersAndIsInherited()
+    {
+        await using var node = new Node("legacy");
+        IDisposable? held = null;
+        await UntilAsync(() => (held = XtablesLock.TryHold()) is not null, "other tests to let go of the lock");
+        using (held)
+        {
+            var restore = Backend.Legacy.Restore(IpFamily.IPv4)!;
+            const string nothing = "*mangle\nCOMMIT\n";
+            Assert.Null(XtablesLock.TryHold());
+            Assert.True(XtablesLock.IsHeld(restore.Run(nothing, "--noflush", "--test", "-w", "1")));
+            Assert.Equal(0, node.Network.Node.Run(() => restore.Start(nothing, XtablesLock.HeldByStarter, "--noflush", "--test", "-w", "1").Wait()).ExitCode);
+
+            // Whoever has the file open keeps the lock when this process is killed.
+            Assert.Contains("/run/xtables.lock", Tool.Find("ls")!.Run(string.Empty, "-l", "/proc/self/fd").Output, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Backends))]
+    public async Task Apply_ChangesInARow_TheLastOneIsInForceBeforeAndAfterTidying(string backend)
+    {
+        await using var node = new Node(backend);
+        await using var http = new Responders(node.B, 80, 81);
+        await ApplyIsolationAsync(node);
+        for (var id = 2; id < 6; id++)
+        {
+            var open = id % 2 == 0 ? 80 : 81;
+            await node.ApplyAsync(new ChangeSet
+            {
+                Revision = 0,
+                RuleSets = [Isolated(id, Direction.Ingress, Rule(RuleAction.Accept, 1, Port(IpProtocol.Tcp, (ushort)open)))],
+                Endpoints = [node.Endpoint(node.B, ingress: id)],
+                RemovedRuleSets = [new(id - 1)],
+            });
+            Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.A, node.B, IpFamily.IPv4, open));
+            Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.A, node.B, IpFamily.IPv6, 161 - open));
+        }
+
+        await node.Datapath.LookForDriftAsync();
+
+        Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.A, node.B, IpFamily.IPv4, 81));
+        Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.A, node.B, IpFamily.IPv6, 80));
+        foreach (var family in new[] { IpFamily.IPv4, IpFamily.IPv6 })
+        {
+            Assert.Single(node.Saved(family).Split('\n'), line => line.StartsWith($":pcl.{Instance}.f", StringComparison.Ordinal));
+        }
+
+        // The look found as many rules in each chain as there should be.
+        Assert.Equal(0, node.Datapath.GetStatus().DriftRepairs);
+        await node.ApplyAsync(new ChangeSet { Revision = 0, RemovedEndpoints = [node.Endpoint(node.B).Workload] });
+        Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.A, node.B, IpFamily.IPv4, 80));
+    }
+
+    [Fact]
+    public async Task Tidy_ChainInUseByOthers_PutsEverythingBackAsItShouldBe()
+    {
+        await using var node = new Node("nft");
+        await using var http = new Responders(node.B, 80, 81);
+        await ApplyIsolationAsync(node);
+        var chain = node.Saved(IpFamily.IPv4).Split('\n').First(line => line.StartsWith($":pcl.{Instance}.f", StringComparison.Ordinal)).Split(' ')[0][1..];
+        await node.ApplyAsync(new ChangeSet
+        {
+            Revision = 0,
+            RuleSets = [Isolated(2, Direction.Ingress, Rule(RuleAction.Accept, 1))],
+            Endpoints = [node.Endpoint(node.B, ingress: 2)],
+            RemovedRuleSets = [new(1)],
+        });
+        node.Run("iptables-nft", "-t", "mangle", "-A", "OUTPUT", "-j", chain);
+
+        await node.Datapath.LookForDriftAsync();
+
+        Assert.Equal(1, node.Datapath.GetStatus().DriftRepairs);
+        Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.A, node.B, IpFamily.IPv4, 80));
+        Assert.DoesNotContain($"{chain} ", node.Saved(IpFamily.IPv4), StringComparison.Ordinal);
+    }
+
     [Theory]
     [MemberData(nameof(Backends))]
     public async Task Apply_RefusedByTheKernel_KeepsWhatWasInForce(string backend)
@@ -216,13 +297,14 @@ public sealed class LifecycleTests
         await using var node = new Node(backend);
         await using var http = new Responders(node.B, 80, 81);
         await ApplyIsolationAsync(node);
-        var chain = node.Saved(IpFamily.IPv4).Split('\n').First(line => line.StartsWith($":pcl.{Instance}.f", StringComparison.Ordinal)).Split(' ')[0][1..];
-        node.Run($"iptables-{backend}", "-t", "mangle", "-A", "OUTPUT", "-j", chain);
+        await node.ApplyAsync(new ChangeSet { Revision = 0, PeerSets = [PeersOf(2, node.A)] });
+        var unused = node.Run("ipset", "list", "-n").Split('\n', StringSplitOptions.RemoveEmptyEntries).Last(name => name.EndsWith(".4", StringComparison.Ordinal));
+        node.Run("ipset", "destroy", unused);
 
         var failure = await Assert.ThrowsAsync<DatapathException>(() => node.ApplyAsync(new ChangeSet
         {
             Revision = 0,
-            RuleSets = [Isolated(2, Direction.Ingress, Rule(RuleAction.Accept, 1))],
+            RuleSets = [Isolated(2, Direction.Ingress, Rule(RuleAction.Accept, 2))],
             Endpoints = [node.Endpoint(node.B, ingress: 2)],
             RemovedRuleSets = [new(1)],
         }));

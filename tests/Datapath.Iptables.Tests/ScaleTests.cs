@@ -42,14 +42,14 @@ public sealed class ScaleTests
         {
             Revision = 0,
             PeerSets = [Peers(1, $"10.98.0.{round}/32")],
-            Endpoints = [EndpointOf(5000 + round, 1 + round)],
+            Endpoints = [EndpointOf(5000 + round, 1 + (2 * round))],
         }));
         var policy = await MedianAsync(round => node.ApplyAsync(new ChangeSet
         {
             Revision = 0,
-            RuleSets = [RuleSetOf(5000 + round)],
-            Endpoints = [EndpointOf(7, 5000 + round)],
-            RemovedRuleSets = round == 0 ? [] : [new RuleSetId(4999 + round)],
+            RuleSets = [RuleSetOf(5001 + (2 * round))],
+            Endpoints = [EndpointOf(7, 5001 + (2 * round))],
+            RemovedRuleSets = round == 0 ? [] : [new RuleSetId(4999 + (2 * round))],
         }));
 
         TestContext.Current.TestOutputHelper!.WriteLine(

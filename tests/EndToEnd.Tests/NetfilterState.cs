@@ -15,6 +15,9 @@ internal static class NetfilterState
         *raw
         -A PREROUTING -j ACCEPT
         COMMIT
+        *security
+        -A FORWARD -j RETURN
+        COMMIT
 
         """;
 

@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Portcullis.Datapath.Iptables.Native;
 
-/// <summary>The C library's sockets.</summary>
+/// <summary>The C library's sockets and file descriptors.</summary>
 internal static unsafe partial class LibC
 {
     internal const int AF_NETLINK = 16;
@@ -15,6 +15,7 @@ internal static unsafe partial class LibC
     internal const int SO_RCVBUFFORCE = 33;
     internal const int SOL_NETLINK = 270;
     internal const int NETLINK_ADD_MEMBERSHIP = 1;
+    internal const int F_SETFD = 2;
     internal const short POLLIN = 1;
     internal const int EFD_CLOEXEC = 0x80000;
     internal const int EINTR = 4;
@@ -57,6 +58,9 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library, SetLastError = true)]
     internal static partial int poll(PollFd* fds, nuint count, int timeout);
+
+    [LibraryImport(Library, SetLastError = true)]
+    internal static partial int fcntl(SafeFileHandle fd, int command, int argument);
 
     [LibraryImport(Library, SetLastError = true)]
     internal static partial int eventfd(uint initial, int flags);

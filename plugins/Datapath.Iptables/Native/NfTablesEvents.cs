@@ -10,7 +10,7 @@ internal sealed class NfTablesEvents : IDisposable
     private const int MaxDatagram = 1 << 16;
 
     // Names are attributes that end with a zero byte.
-    private static readonly byte[][] Tables = [Encoding.ASCII.GetBytes("mangle\0"), Encoding.ASCII.GetBytes("raw\0")];
+    private static readonly byte[][] Tables = [.. new[] { "security\0", "mangle\0", "raw\0" }.Select(Encoding.ASCII.GetBytes)];
 
     private readonly NetfilterSocket _socket = new();
     private readonly Action _onChange;

@@ -13,15 +13,16 @@ internal readonly record struct Jump(string Table, string BuiltIn, string Target
 
 /// <summary>From a hook to the chains of the packet's endpoint.</summary>
 /// <remarks>
-/// Table mangle comes before filter, where others accept what they know: nothing they insert there passes by these rules. What
-/// enters by an interface is seen in INPUT and FORWARD, what leaves by one in POSTROUTING, both with real (translated) addresses of
-/// the backend and before the source is masqueraded.
+/// Others accept what they know in table filter, which ends none of the walks here: what enters by an interface is seen in INPUT and
+/// FORWARD of table security, which comes after filter, what leaves by one in POSTROUTING of table mangle, both with real (translated)
+/// addresses of the backend and before the source is masqueraded. Two tables, because a change of one costs by its size with ip_tables.
 /// </remarks>
 internal sealed class Dispatch
 {
     private readonly Verdicts _verdicts;
     private readonly DatapathSettings _settings;
     private readonly string _ownAddresses;
+    private readonly IReadOnlyList<IpFamily> _families;
     private readonly Side _in;
     private readonly Side _out;
     private readonly InterfaceTree _checked;
@@ -29,13 +30,21 @@ internal sealed class Dispatch
     private IReadOnlyList<string>? _closed;
 
     /// <summary>Names the chains.</summary>
-    public Dispatch(Names names, Verdicts verdicts, DatapathSettings settings, string ownAddresses)
+    /// <param name="names">Where names come from.</param>
+    /// <param name="verdicts">Where packets end.</param>
+    /// <param name="settings">What the configuration says.</param>
+    /// <param name="ownAddresses">The set of (own address, interface), without its family.</param>
+    /// <param name="families">The families of packets there are.</param>
+    /// <param name="inTable">The table that sees what comes in.</param>
+    public Dispatch(
+        Names names, Verdicts verdicts, DatapathSettings settings, string ownAddresses, IReadOnlyList<IpFamily> families, string inTable)
     {
+        _families = families;
         _verdicts = verdicts;
         _settings = settings;
         _ownAddresses = ownAddresses;
-        _in = new Side(names, "in", "-i", verdicts.Chain('d', Direction.Egress), new InterfaceTree("-i", names, 'i'), new InterfaceTree("-i", names, 'j'));
-        _out = new Side(names, "out", "-o", verdicts.Chain('d', Direction.Ingress), new InterfaceTree("-o", names, 'o'), new InterfaceTree("-o", names, 'k'));
+        _in = new Side(inTable, names, "in", "-i", verdicts.Chain('d', Direction.Egress), new InterfaceTree("-i", names, 'i'), new InterfaceTree("-i", names, 'j'));
+        _out = new Side("mangle", names, "out", "-o", verdicts.Chain('d', Direction.Ingress), new InterfaceTree("-o", names, 'o'), new InterfaceTree("-o", names, 'k'));
         _checked = new InterfaceTree("-i", names, 's');
         _sourceHook = names.Fixed("src");
     }
@@ -45,9 +54,9 @@ internal sealed class Dispatch
     {
         get
         {
-            yield return new Jump("mangle", "INPUT", _in.Hook);
-            yield return new Jump("mangle", "FORWARD", _in.Hook);
-            yield return new Jump("mangle", "POSTROUTING", _out.Hook);
+            yield return new Jump(_in.Table, "INPUT", _in.Hook);
+            yield return new Jump(_in.Table, "FORWARD", _in.Hook);
+            yield return new Jump(_out.Table, "POSTROUTING", _out.Hook);
             if (!_settings.AllowSpoofing)
             {
                 yield return new Jump("raw", "PREROUTING", _sourceHook);
@@ -55,59 +64,78 @@ internal sealed class Dispatch
         }
     }
 
-    /// <summary>Writes what does not depend on endpoints.</summary>
-    public void Begin(IpFamily family, ChainChanges mangle, ChainChanges raw)
-    {
-        foreach (var chain in _verdicts.Chains())
-        {
-            mangle.Write(chain);
-        }
+    /// <summary>The table that judges packets of a direction, for endpoints on a side.</summary>
+    public string TableOf(InterfaceSide side, Direction direction) => SideOf(side, direction).Table;
 
-        if (!_settings.AllowSpoofing)
+    /// <summary>Writes what does not depend on endpoints.</summary>
+    public void Begin(Plan plan)
+    {
+        foreach (var family in _families)
         {
-            raw.Write(_verdicts.SpoofedChain(family));
-            raw.Write(new Chain(_sourceHook, [
-                $"-m set --match-set {PeerSets.NameOf(_ownAddresses, family)} src,src -j RETURN",
-                $"-g {_checked.Root}",
-            ]));
+            foreach (var table in new[] { _in.Table, _out.Table }.Distinct())
+            {
+                foreach (var chain in _verdicts.Chains())
+                {
+                    plan.Of(table, family).Add(chain);
+                }
+            }
+
+            if (!_settings.AllowSpoofing)
+            {
+                plan.Of("raw", family).Add(_verdicts.SpoofedChain(family));
+                plan.Of("raw", family).Add(new Chain(_sourceHook, [
+                    $"-m set --match-set {PeerSets.NameOf(_ownAddresses, family)} src,src -j RETURN",
+                    $"-g {_checked.Root}",
+                ]));
+            }
         }
     }
 
     /// <summary>Lets nothing pass these interfaces, and others again.</summary>
-    /// <param name="interfaces">All that are closed.</param>
-    /// <param name="mangle">The changes of each family.</param>
-    public void Close(IReadOnlyList<string> interfaces, IEnumerable<(IpFamily Family, ChainChanges Changes)> mangle)
+    public void Close(Plan plan, IReadOnlyList<string> interfaces)
     {
         if (_closed?.SequenceEqual(interfaces) == true)
         {
             return;
         }
 
+        var isFirst = _closed is null;
         _closed = interfaces;
-        foreach (var (family, changes) in mangle)
+        foreach (var side in new[] { _in, _out })
         {
-            foreach (var chain in HookChains(_in, family).Concat(HookChains(_out, family)))
+            foreach (var family in _families)
             {
-                changes.Write(chain);
+                var changes = plan.Of(side.Table, family);
+                foreach (var chain in HookChains(side, family))
+                {
+                    if (isFirst)
+                    {
+                        changes.Add(chain);
+                    }
+                    else
+                    {
+                        changes.Change(chain);
+                    }
+                }
             }
         }
     }
 
     /// <summary>Leads packets of these endpoints' interfaces to their rules.</summary>
+    /// <param name="plan">Where to put the changes.</param>
     /// <param name="endpoints">The endpoints, one for each interface.</param>
     /// <param name="flowsOf">The chain that judges packets of a rule set's direction, for endpoints on a side.</param>
     /// <param name="repliesOf">
     /// The chain that judges replies to flows of the first rule set's direction, and by the second what is none; null when replies are not judged.
     /// </param>
-    /// <param name="mangle">The changes of both families.</param>
-    /// <param name="raw">The changes of both families.</param>
     public void Update(
+        Plan plan,
         IReadOnlyList<Endpoint> endpoints,
         Func<RuleSetId, InterfaceSide, string> flowsOf,
-        Func<RuleSetId, RuleSetId, InterfaceSide, string>? repliesOf,
-        IReadOnlyList<ChainChanges> mangle,
-        IReadOnlyList<ChainChanges> raw)
+        Func<RuleSetId, RuleSetId, InterfaceSide, string>? repliesOf)
     {
+        ChainChanges[] In(string table) => [.. _families.Select(family => plan.Of(table, family))];
+
         foreach (var side in new[] { _in, _out })
         {
             var flows = new Dictionary<string, string>();
@@ -129,15 +157,15 @@ internal sealed class Dispatch
                 }
             }
 
-            side.Flows.Update(flows, mangle);
-            side.Replies.Update(replies, mangle);
+            side.Flows.Update(flows, In(side.Table));
+            side.Replies.Update(replies, In(side.Table));
         }
 
         if (!_settings.AllowSpoofing)
         {
             _checked.Update(endpoints
                 .Where(endpoint => endpoint is { Side: InterfaceSide.Peer, Addresses.IsEmpty: false })
-                .ToDictionary(endpoint => endpoint.Link!.Value.Name, _ => _verdicts.Spoofed), raw);
+                .ToDictionary(endpoint => endpoint.Link!.Value.Name, _ => _verdicts.Spoofed), In("raw"));
         }
     }
 
@@ -170,8 +198,10 @@ internal sealed class Dispatch
     }
 
     /// <summary>The chains of one side of the machine: what comes in, or what goes out.</summary>
-    private sealed class Side(Names names, string name, string option, string closed, InterfaceTree flows, InterfaceTree replies)
+    private sealed class Side(string table, Names names, string name, string option, string closed, InterfaceTree flows, InterfaceTree replies)
     {
+        public string Table => table;
+
         public string Option => option;
 
         /// <summary>Where packets of closed interfaces end.</summary>

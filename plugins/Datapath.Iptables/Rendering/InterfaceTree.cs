@@ -37,9 +37,13 @@ internal sealed class InterfaceTree(string option, Names names, char kind)
         Add(sorted.Count == 0 ? string.Empty : CommonPrefix(sorted), new Node(Root, RootKey, Depth: 0), sorted, before);
         foreach (var (prefix, chain) in _nodes)
         {
-            if (!before.Remove(prefix, out var old) || old != chain)
+            if (!before.Remove(prefix, out var old))
             {
-                Each(changes, to => to.Write(chain));
+                Each(changes, to => to.Add(chain));
+            }
+            else if (old != chain)
+            {
+                Each(changes, to => to.Change(chain));
             }
         }
 

@@ -19,10 +19,11 @@ internal sealed class Layout
     private readonly DatapathSettings _settings;
     private readonly IReadOnlyList<IpFamily> _families;
     private readonly Dictionary<PeerSetId, string> _peerSets = [];
-    private readonly Dictionary<(RuleSetId Id, InterfaceSide Side), RuleSetChains> _ruleSets = [];
-    private readonly Dictionary<(RuleSetId Id, RuleSetId Own, InterfaceSide Side), TierChains> _replies = [];
+    private readonly Dictionary<(RuleSetId Id, InterfaceSide Side), (string Table, RuleSetChains Chains)> _ruleSets = [];
+    private readonly Dictionary<(RuleSetId Id, RuleSetId Own, InterfaceSide Side), (string Table, TierChains Chains)> _replies = [];
     private readonly HashSet<PeerSetId> _unplaced = [];
     private readonly Dictionary<RuleSetId, IReadOnlyList<Finding>> _closed = [];
+    private readonly IReadOnlyList<string> _tables;
     private readonly int _setLimit;
     private readonly bool _matchesSctpPorts;
     private readonly string _ownAddresses;
@@ -37,6 +38,7 @@ internal sealed class Layout
     /// <param name="settings">What the configuration says.</param>
     /// <param name="families">The families of packets there are.</param>
     /// <param name="setLimit">How many sets the kernel has room for. Rule sets that need one more are closed.</param>
+    /// <param name="tables">The tables to use; without security, mangle serves for both.</param>
     /// <param name="matchesSctpPorts">Whether rules can name SCTP ports. Those that do are closed otherwise.</param>
     public Layout(
         World world,
@@ -45,8 +47,10 @@ internal sealed class Layout
         DatapathSettings settings,
         IReadOnlyList<IpFamily> families,
         int setLimit,
+        IReadOnlyList<string> tables,
         bool matchesSctpPorts = true)
     {
+        _tables = tables;
         _matchesSctpPorts = matchesSctpPorts;
         _setLimit = setLimit;
         _world = world;
@@ -55,7 +59,7 @@ internal sealed class Layout
         _settings = settings;
         _families = families;
         _ownAddresses = names.Next('n');
-        _dispatch = new Dispatch(names, verdicts, settings, _ownAddresses);
+        _dispatch = new Dispatch(names, verdicts, settings, _ownAddresses, families, tables[0]);
     }
 
     /// <summary>The chains that built-in chains jump to: (table, built-in chain, chain).</summary>
@@ -127,10 +131,12 @@ internal sealed class Layout
             }
         }
 
-        foreach (var family in _families)
+        foreach (var table in _tables)
         {
-            Count(("mangle", family), plan.Mangle[family]);
-            Count(("raw", family), plan.Raw[family]);
+            foreach (var family in _families)
+            {
+                Count((table, family), plan.Of(table, family));
+            }
         }
 
         return plan;
@@ -155,8 +161,9 @@ internal sealed class Layout
         foreach (var family in _families)
         {
             plan.SetsBefore.AppendLine(PeerSets.CreateByInterface(PeerSets.NameOf(_ownAddresses, family), family));
-            _dispatch.Begin(family, plan.Mangle[family], plan.Raw[family]);
         }
+
+        _dispatch.Begin(plan);
     }
 
     private void Change(Plan plan, PeerSetDelta delta)
@@ -201,12 +208,14 @@ internal sealed class Layout
     {
         if (!_ruleSets.TryGetValue((id, side), out var chains))
         {
-            chains = new RuleSetChains(Enforceable(id), _names, _verdicts, OwnAddressesOf(side));
+            var rules = Enforceable(id);
+            var table = _dispatch.TableOf(side, rules.Direction);
+            chains = (table, new RuleSetChains(rules, _names, _verdicts, OwnAddressesOf(side)));
             _ruleSets.Add((id, side), chains);
-            Write(plan, chains.Render);
+            Write(plan, table, chains.Chains.Render);
         }
 
-        return chains.Entry;
+        return chains.Chains.Entry;
     }
 
     // A mirror of a rule set, for packets that conntrack knows as replies: it judges what policy says of their flow now. What it does not
@@ -219,12 +228,13 @@ internal sealed class Layout
             var direction = rules.Direction == Direction.Ingress ? Direction.Egress : Direction.Ingress;
             var (reply, otherwise) = ($"-g {_verdicts.Chain('r', direction)}", $"-g {FlowsOf(plan, own, side)}");
             var fates = new Fates(reply, reply, otherwise, otherwise);
-            chains = new TierChains(_names, 'b', rules.Tiers, direction, isReply: true, fates, OwnAddressesOf(side));
+            var table = _dispatch.TableOf(side, direction);
+            chains = (table, new TierChains(_names, 'b', rules.Tiers, direction, isReply: true, fates, OwnAddressesOf(side)));
             _replies.Add((id, own, side), chains);
-            Write(plan, chains.Render);
+            Write(plan, table, chains.Chains.Render);
         }
 
-        return chains.Entry;
+        return chains.Chains.Entry;
     }
 
     private RuleSet Enforceable(RuleSetId id)
@@ -253,13 +263,13 @@ internal sealed class Layout
 
     private string? OwnAddressesOf(InterfaceSide side) => side == InterfaceSide.Peer ? _ownAddresses : null;
 
-    private void Write(Plan plan, Func<IpFamily, Func<PeerSetId, string>, IEnumerable<Chain>> render)
+    private void Write(Plan plan, string table, Func<IpFamily, Func<PeerSetId, string>, IEnumerable<Chain>> render)
     {
         foreach (var family in _families)
         {
             foreach (var chain in render(family, peers => PeerSets.NameOf(_peerSets[peers], family)))
             {
-                plan.Mangle[family].Write(chain);
+                plan.Of(table, family).Add(chain);
             }
         }
     }
@@ -271,11 +281,13 @@ internal sealed class Layout
         flows.ForEach(pair => _ruleSets.Remove(pair.Key));
         flows.ForEach(pair => _closed.Remove(pair.Key.Id));
         replies.ForEach(pair => _replies.Remove(pair.Key));
-        foreach (var name in replies.SelectMany(pair => pair.Value.Names).Concat(flows.SelectMany(pair => pair.Value.Names)))
+        var names = replies.SelectMany(pair => pair.Value.Chains.Names.Select(name => (pair.Value.Table, Name: name)))
+            .Concat(flows.SelectMany(pair => pair.Value.Chains.Names.Select(name => (pair.Value.Table, Name: name))));
+        foreach (var (table, name) in names)
         {
             foreach (var family in _families)
             {
-                plan.Mangle[family].Remove(name);
+                plan.Of(table, family).Remove(name);
             }
         }
     }
@@ -284,13 +296,12 @@ internal sealed class Layout
     {
         var owners = InterfaceOwners.Of(_world.Endpoints.Values, plan.Problems);
         var endpoints = owners.Policed;
-        _dispatch.Close(owners.Closed, _families.Select(family => (family, plan.Mangle[family])));
+        _dispatch.Close(plan, owners.Closed);
         _dispatch.Update(
+            plan,
             endpoints,
             (id, side) => FlowsOf(plan, id, side),
-            _settings.Established == EstablishedConnections.Enforce ? (id, own, side) => RepliesOf(plan, id, own, side) : null,
-            [.. _families.Select(family => plan.Mangle[family])],
-            [.. _families.Select(family => plan.Raw[family])]);
+            _settings.Established == EstablishedConnections.Enforce ? (id, own, side) => RepliesOf(plan, id, own, side) : null);
         foreach (var family in _families)
         {
             var elements = endpoints

@@ -10,6 +10,8 @@ namespace Portcullis.Datapath.Iptables.Rendering;
 /// </remarks>
 internal sealed class Plan
 {
+    private readonly Dictionary<(string Table, IpFamily Family), ChainChanges> _chains = [];
+
     /// <summary>Lines for <c>ipset restore</c> that only make and fill what is new.</summary>
     public StringBuilder SetsBefore { get; } = new();
 
@@ -22,13 +24,19 @@ internal sealed class Plan
     /// <summary>Sets that nothing refers to any more.</summary>
     public List<string> Garbage { get; } = [];
 
-    /// <summary>Chains of table mangle by family.</summary>
-    public IReadOnlyDictionary<IpFamily, ChainChanges> Mangle { get; } =
-        new Dictionary<IpFamily, ChainChanges> { [IpFamily.IPv4] = new(), [IpFamily.IPv6] = new() };
+    /// <summary>Whether there are no chains to write or remove.</summary>
+    public bool HasNoChains => _chains.Values.All(changes => changes.IsEmpty);
 
-    /// <summary>Chains of table raw by family.</summary>
-    public IReadOnlyDictionary<IpFamily, ChainChanges> Raw { get; } =
-        new Dictionary<IpFamily, ChainChanges> { [IpFamily.IPv4] = new(), [IpFamily.IPv6] = new() };
+    /// <summary>The chains of a table.</summary>
+    public ChainChanges Of(string table, IpFamily family)
+    {
+        if (!_chains.TryGetValue((table, family), out var changes))
+        {
+            _chains.Add((table, family), changes = new ChainChanges());
+        }
+
+        return changes;
+    }
 
     /// <summary>What cannot be enforced as asked.</summary>
     public List<Finding> Problems { get; } = [];

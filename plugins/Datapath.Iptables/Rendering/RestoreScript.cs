@@ -10,6 +10,17 @@ internal static class RestoreScript
     public static string Of(string table, ChainChanges changes) =>
         changes.IsEmpty ? string.Empty : Write(table, changes.Written, [], changes.Removed);
 
+    /// <summary>
+    /// What brings a table to <paramref name="changes"/> for every packet and removes nothing: rules that change come ahead of those they
+    /// replace, which nothing reaches from then on. Empty when there is nothing to do.
+    /// </summary>
+    public static string Ahead(string table, ChainChanges changes)
+    {
+        // Each insertion comes before the last one.
+        var rules = changes.Changed.SelectMany(chain => chain.Rules.Items.Append("-j RETURN").Reverse().Select(rule => $"-I {chain.Name} {rule}")).ToList();
+        return changes.Added.Count == 0 && rules.Count == 0 ? string.Empty : Write(table, changes.Added, rules, []);
+    }
+
     /// <summary>What puts chains into a table and leads packets to them and to no other chain of the instance.</summary>
     /// <param name="table">The table.</param>
     /// <param name="chains">The chains.</param>

@@ -41,7 +41,7 @@ internal sealed class Verdicts(Names names, ushort nflogGroup)
     /// <summary>Where packets with a false source address end.</summary>
     public string Spoofed => names.Fixed("se");
 
-    /// <summary>The chains of table mangle.</summary>
+    /// <summary>The chains of the tables that judge.</summary>
     public IEnumerable<Chain> Chains() => All.Where(fate => fate.Reason != "spoofed").Select(fate => new Chain(names.Fixed(fate.Code), fate.Verdict switch
     {
         FlowVerdict.Deny => [Log(fate.Code), "-j DROP"],

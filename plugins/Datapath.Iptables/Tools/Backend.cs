@@ -12,6 +12,12 @@ internal sealed record Backend(string Name)
     /// <summary>Rules in the kernel's ip_tables and ip6_tables.</summary>
     public static readonly Backend Legacy = new("legacy");
 
+    /// <summary>
+    /// Whether a program that removed rules ends only when all processors have left them, which takes much longer than to put new
+    /// ones in force.
+    /// </summary>
+    public bool WaitsForRemoved => this == Nft;
+
     /// <summary>The program that restores rules.</summary>
     public Tool? Restore(IpFamily family) => Find(family, "restore");
 

@@ -12,6 +12,11 @@ internal sealed class IptablesTool(Backend backend)
     // Another process changed nf_tables meanwhile: the transaction had no effect.
     private const int TransactionAttempts = 8;
 
+    // Old programs know no other lock.
+    private bool _canHoldTheLock = true;
+
+    private bool? _hasSecurity;
+
     /// <summary>The backend.</summary>
     public Backend Backend => backend;
 
@@ -22,21 +27,71 @@ internal sealed class IptablesTool(Backend backend)
     public void Restore(IReadOnlyDictionary<IpFamily, string> scripts, Action<string> onLockHeld)
     {
         var todo = scripts.Where(script => script.Value.Length > 0).ToList();
-        if (backend == Backend.Nft)
+        foreach (var (family, result) in RunHoldingTheLock(todo) ?? Run(todo))
         {
-            // One generation counter serves all families: of two transactions at once, one would be prepared again from the start.
-            todo.ForEach(script => Finish(script.Key, script.Value, Start(script.Key, script.Value, LockWaits[0]).Wait(), onLockHeld));
-            return;
+            Finish(family, scripts[family], result, onLockHeld);
+        }
+    }
+
+    // The families have tables of their own, but the programs of the legacy backend take turns by one lock, unless it is held for them.
+    private List<(IpFamily Family, ToolResult Result)>? RunHoldingTheLock(List<KeyValuePair<IpFamily, string>> scripts)
+    {
+        using var held = backend == Backend.Legacy && scripts.Count > 1 && _canHoldTheLock ? XtablesLock.TryHold() : null;
+        if (held is null)
+        {
+            return null;
         }
 
-        var running = todo.ConvertAll(script => (script.Key, script.Value, Running: Start(script.Key, script.Value, LockWaits[0])));
-        var results = running.ConvertAll(run => (run.Key, run.Value, Result: run.Running.Wait()));
-        results.ForEach(run => Finish(run.Key, run.Value, run.Result, onLockHeld));
+        var results = Run(scripts, XtablesLock.HeldByStarter);
+        _canHoldTheLock = !results.Exists(run => XtablesLock.IsHeld(run.Result));
+        return _canHoldTheLock ? results : null;
     }
+
+    private List<(IpFamily Family, ToolResult Result)> Run(
+        List<KeyValuePair<IpFamily, string>> scripts, (string Name, string Value)? variable = null) => scripts
+        .ConvertAll(script => (script.Key, Running: Program(script.Key, "restore").Start(script.Value, variable, "--noflush", "-w", LockWaits[0].ToString())))
+        .ConvertAll(run => (run.Key, run.Running.Wait()));
 
     /// <summary>Asks whether a script would be accepted, changing nothing. Waits so many seconds for the lock.</summary>
     public ToolResult Test(IpFamily family, string script, int lockWait) =>
         Program(family, "restore").Run(script, "--noflush", "--test", "-w", lockWait.ToString());
+
+    /// <summary>
+    /// The tables for rules, in the order to change them: what was in one and comes to another is judged twice meanwhile, not by none. Kernels
+    /// can be built without table security.
+    /// </summary>
+    public IReadOnlyList<string> Tables(IReadOnlyList<IpFamily> families)
+    {
+        return HasSecurity(families) ? ["security", "mangle", "raw"] : ["mangle", "raw"];
+    }
+
+    private bool HasSecurity(IReadOnlyList<IpFamily> families)
+    {
+        if (_hasSecurity is { } known)
+        {
+            return known;
+        }
+
+        var has = backend == Backend.Nft;
+        foreach (var family in has ? [] : families)
+        {
+            var result = Test(family, "*security\nCOMMIT\n", LockWaits[0]);
+            if (XtablesLock.IsHeld(result))
+            {
+                // Not an answer: were it no, the next program would be refused, and the next try asks again.
+                return true;
+            }
+
+            has = result.ExitCode == 0;
+            if (!has)
+            {
+                break;
+            }
+        }
+
+        _hasSecurity = has;
+        return has;
+    }
 
     /// <summary>Lists tables.</summary>
     /// <exception cref="DatapathException">They cannot be listed.</exception>
@@ -50,9 +105,6 @@ internal sealed class IptablesTool(Backend backend)
            let save = Program(family, "save")
            select ((table, family), save.Name, save.Start(string.Empty, "-c", "-t", table)),
     ]);
-
-    private RunningTool Start(IpFamily family, string script, int wait) =>
-        Program(family, "restore").Start(script, "--noflush", "-w", wait.ToString());
 
     private Tool Program(IpFamily family, string verb) =>
         (verb == "restore" ? backend.Restore(family) : backend.Save(family))
@@ -74,7 +126,8 @@ internal sealed class IptablesTool(Backend backend)
                 onLockHeld(XtablesLock.Describe());
             }
 
-            result = Start(family, script, LockWaits[Math.Min(attempt, LockWaits.Length - 1)]).Wait();
+            var wait = LockWaits[Math.Min(attempt, LockWaits.Length - 1)];
+            result = Program(family, "restore").Run(script, "--noflush", "-w", wait.ToString());
         }
     }
 

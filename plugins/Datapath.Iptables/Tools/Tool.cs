@@ -58,7 +58,11 @@ internal sealed class Tool
 
     /// <summary>Starts it in the network namespace of the calling thread.</summary>
     /// <exception cref="FeatureNotSupportedException">It cannot be executed.</exception>
-    public RunningTool Start(string input, params IEnumerable<string> arguments)
+    public RunningTool Start(string input, params IEnumerable<string> arguments) => Start(input, null, arguments);
+
+    /// <summary>As the other, with a variable of its environment.</summary>
+    /// <exception cref="FeatureNotSupportedException">It cannot be executed.</exception>
+    public RunningTool Start(string input, (string Name, string Value)? variable, params IEnumerable<string> arguments)
     {
         var start = new ProcessStartInfo(_path, arguments)
         {
@@ -68,6 +72,11 @@ internal sealed class Tool
             RedirectStandardError = true,
             UseShellExecute = false,
         };
+        if (variable is var (name, value))
+        {
+            start.Environment[name] = value;
+        }
+
         try
         {
             return new RunningTool(Process.Start(start)!, input);

@@ -1,3 +1,5 @@
+using Portcullis.Datapath.Iptables.Native;
+
 namespace Portcullis.Datapath.Iptables.Tools;
 
 /// <summary>The lock that the legacy programs take turns by.</summary>
@@ -5,6 +7,38 @@ internal static class XtablesLock
 {
     private const string LockFile = "/run/xtables.lock";
     private const int ResourceProblem = 4;
+
+    /// <summary>For programs that the holder of the lock starts: they lock a file that no other process has, instead.</summary>
+    public static readonly (string Name, string Value) HeldByStarter = ("XTABLES_LOCKFILE", "/proc/self/status");
+
+    /// <summary>Takes the lock, so that several programs of this process can run at once; null when it is not free.</summary>
+    public static IDisposable? TryHold()
+    {
+        try
+        {
+            var file = new FileStream(LockFile, new FileStreamOptions
+            {
+                Mode = FileMode.OpenOrCreate,
+                Access = FileAccess.ReadWrite,
+                Share = FileShare.None,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            });
+
+            // The programs keep it locked even if this process is killed before they end.
+            if (LibC.fcntl(file.SafeFileHandle, LibC.F_SETFD, 0) == 0)
+            {
+                return file;
+            }
+
+            file.Dispose();
+            return null;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // The programs take it themselves, one after another, or say what is wrong with it.
+            return null;
+        }
+    }
 
     /// <summary>Whether a program failed because another one holds the lock.</summary>
     public static bool IsHeld(ToolResult result) =>

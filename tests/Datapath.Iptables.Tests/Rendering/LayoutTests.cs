@@ -25,7 +25,7 @@ public sealed class LayoutTests
         var (layout, plan) = Start(setLimit: 4);
 
         Assert.Equal(["NetworkPolicy default/policy"], layout.Closed.Select(problem => problem.Object));
-        var rules = plan.Mangle[IpFamily.IPv4].Written.Where(chain => chain.Name.StartsWith("pcl.t.f", StringComparison.Ordinal)).Select(chain => chain.Rules);
+        var rules = plan.Of("mangle", IpFamily.IPv4).Written.Where(chain => chain.Name.StartsWith("pcl.t.f", StringComparison.Ordinal)).Select(chain => chain.Rules);
         Assert.Contains(rules, chain => chain is ["-g pcl.t.xi"]);
         Assert.Contains(rules, chain => chain.Any(rule => rule.Contains("-g pcl.t.ai", StringComparison.Ordinal)));
         Assert.Equal(4, layout.SetCount);
@@ -57,10 +57,27 @@ public sealed class LayoutTests
 
         var last = layout.Advance(removal);
 
-        var ofRules = first.Mangle[IpFamily.IPv6].Written.Select(chain => chain.Name).Where(name => name.StartsWith("pcl.t.f", StringComparison.Ordinal));
-        Assert.Equal(ofRules.Order(), last.Mangle[IpFamily.IPv6].Removed.Order());
+        var ofRules = first.Of("mangle", IpFamily.IPv6).Written.Select(chain => chain.Name).Where(name => name.StartsWith("pcl.t.f", StringComparison.Ordinal));
+        Assert.Equal(ofRules.Order(), last.Of("mangle", IpFamily.IPv6).Removed.Order());
         Assert.Equal(4, last.Garbage.Count);
-        Assert.All(last.Mangle[IpFamily.IPv6].Written, chain => Assert.Empty(chain.Rules));
+        Assert.All(last.Of("mangle", IpFamily.IPv6).Written, chain => Assert.Empty(chain.Rules));
+    }
+
+    [Fact]
+    public void Advance_NoTableSecurity_JudgesBothDirectionsInMangle()
+    {
+        var changes = TwoPeerSets with { Endpoints = [On("a", 1) with { Egress = new RuleSetId(3) }], RuleSets = [.. TwoPeerSets.RuleSets, Isolated(3, Direction.Egress)] };
+        var world = new World();
+        world.Apply(changes);
+        var (both, one) = (Layout(world, setLimit: 6), Layout(world, setLimit: 6, tables: ["mangle", "raw"]));
+        var (planOfBoth, plan) = (both.Advance(changes), one.Advance(changes));
+
+        Assert.Equal(["security INPUT", "security FORWARD", "mangle POSTROUTING", "raw PREROUTING"], both.Jumps.Select(jump => $"{jump.Table} {jump.BuiltIn}"));
+        Assert.Equal(["mangle INPUT", "mangle FORWARD", "mangle POSTROUTING", "raw PREROUTING"], one.Jumps.Select(jump => $"{jump.Table} {jump.BuiltIn}"));
+        Assert.True(plan.Of("security", IpFamily.IPv4).IsEmpty);
+        int Judging(Plan of, string table) => of.Of(table, IpFamily.IPv4).Added.Count(chain => chain.Name.StartsWith("pcl.t.f", StringComparison.Ordinal));
+        Assert.Equal((1, 1), (Judging(planOfBoth, "security"), Judging(planOfBoth, "mangle")));
+        Assert.Equal(2, Judging(plan, "mangle"));
     }
 
     [Fact]
@@ -77,7 +94,7 @@ public sealed class LayoutTests
         var plan = layout.Advance(changes);
 
         Assert.Equal(["NetworkPolicy default/policy"], layout.Closed.Select(problem => problem.Object));
-        var rules = plan.Mangle[IpFamily.IPv4].Written.SelectMany(chain => chain.Rules).ToList();
+        var rules = plan.Of("mangle", IpFamily.IPv4).Written.SelectMany(chain => chain.Rules).ToList();
         Assert.DoesNotContain(rules, rule => rule.Contains("sctp", StringComparison.Ordinal));
         Assert.Single(rules, rule => rule.Contains("--match-set pcl.t.p-", StringComparison.Ordinal));
     }
@@ -90,11 +107,11 @@ public sealed class LayoutTests
         return (layout, layout.Advance(TwoPeerSets));
     }
 
-    private static Layout Layout(World world, int setLimit, bool matchesSctpPorts = true)
+    private static Layout Layout(World world, int setLimit, bool matchesSctpPorts = true, IReadOnlyList<string>? tables = null)
     {
         var names = new Names("t");
         var settings = new DatapathSettings("t", EstablishedConnections.Enforce, AllowSpoofing: false);
-        return new Layout(world, names, new Verdicts(names, 1), settings, [IpFamily.IPv4, IpFamily.IPv6], setLimit, matchesSctpPorts);
+        return new Layout(world, names, new Verdicts(names, 1), settings, [IpFamily.IPv4, IpFamily.IPv6], setLimit, tables ?? ["security", "mangle", "raw"], matchesSctpPorts);
     }
 
     private static Endpoint On(string name, int ingress) => new(

@@ -55,6 +55,7 @@ internal sealed class AddressBook
         if (owner is null)
         {
             owner = pod;
+            pod.Owned++;
             return (null, pod);
         }
 
@@ -66,6 +67,8 @@ internal sealed class AddressBook
         claimants.Add(pod);
         var before = owner;
         owner = Youngest(claimants);
+        before.Owned--;
+        owner.Owned++;
         return (before, owner);
     }
 
@@ -76,6 +79,7 @@ internal sealed class AddressBook
         if (!_contested.TryGetValue(address, out var claimants))
         {
             _owners.Remove(address);
+            before.Owned--;
             return (before, null);
         }
 
@@ -87,6 +91,8 @@ internal sealed class AddressBook
             _contested.Remove(address);
         }
 
+        before.Owned--;
+        after.Owned++;
         return (before, after);
     }
 
@@ -116,6 +122,9 @@ internal sealed class AddressBook
 internal struct OwnedAddresses(AddressBook book, PodState pod)
 {
     private readonly ImmutableArray<IpAddress> _stated = pod.Workload.Addresses.Items;
+
+    // Claims are distinct, so this rules out repeated addresses too; asking the book costs a miss of the caches for each.
+    private readonly bool _ownsAll = pod.Owned == pod.Workload.Addresses.Count;
     private int _next;
 
     public readonly IpAddress Current => _stated[_next - 1];
@@ -127,7 +136,7 @@ internal struct OwnedAddresses(AddressBook book, PodState pod)
         while (_next < _stated.Length)
         {
             var address = _stated[_next++];
-            if (book.OwnerOf(address) == pod && (_next == 1 || _stated.IndexOf(address) == _next - 1))
+            if (_ownsAll || (book.OwnerOf(address) == pod && (_next == 1 || _stated.IndexOf(address) == _next - 1)))
             {
                 return true;
             }

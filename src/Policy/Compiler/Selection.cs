@@ -79,6 +79,9 @@ internal sealed class PodState(NamespaceState ns, Workload workload)
     /// <summary>Whether policies can select it: as a subject and as a peer.</summary>
     public bool IsSelectable => !Workload.HostNetwork && !Workload.Finished;
 
+    /// <summary>How many addresses it owns, see <see cref="AddressBook"/>.</summary>
+    public int Owned { get; set; }
+
     /// <summary>The Services it is behind.</summary>
     public IReadOnlyList<ServiceState> Services { get; set; } = [];
 

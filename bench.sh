@@ -8,7 +8,7 @@
 #   lookup     one packet against 10 to 100,000 rules: programs alone, and real packets on every datapath
 #   traffic    TCP throughput, connects, datagrams, round trips, processor time through policed pods
 #   update     one change until it is enforced, against rules
-#   attach     a datapath takes over the pods of a node
+#   attach     pods that come to a node all at once
 #   compile    policies to rules: full and incremental compile times, memory
 #   services   the same for Services, backends and nodes
 #   start      the agent from start to enforcing, and its memory

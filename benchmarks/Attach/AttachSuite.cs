@@ -8,12 +8,12 @@ using Portcullis.Benchmarks.Worlds;
 
 namespace Portcullis.Benchmarks.Attach;
 
-/// <summary>How fast a datapath takes over the pods of a node.</summary>
+/// <summary>How fast a datapath attaches pods that come to a node.</summary>
 internal sealed class AttachSuite : ISuite
 {
     public string Name => "attach";
 
-    public string Description => "a datapath takes over a node's pods, pods a second (BenchmarkDotNet)";
+    public string Description => "pods that come to a node all at once, pods a second (BenchmarkDotNet)";
 
     public Task RunAsync(Recorder recorder, string folder, CancellationToken cancellationToken)
     {
@@ -26,7 +26,7 @@ internal sealed class AttachSuite : ISuite
         {
             var setting = CaseKey.SettingOf(report.BenchmarkCase);
             var parameters = new SortedDictionary<string, string>(StringComparer.Ordinal) { ["pods"] = $"{PodsOf(setting)}" };
-            var time = suite.Time(report, "all pods of the node", setting, "ms") with { Parameters = parameters };
+            var time = suite.Time(report, "pods that come at once", setting, "ms") with { Parameters = parameters };
             recorder.Add(time);
             recorder.Add(time with { Metric = "rate", Unit = "pods/s", Value = PodsOf(setting) / (time.Value / 1e3), IsHigherBetter = true });
         }

@@ -152,11 +152,24 @@ internal sealed class Bed : IDisposable
         DatapathTime = System.Diagnostics.Stopwatch.GetElapsedTime(start);
     }
 
-    /// <summary>Takes the datapath out of the kernel and begins anew with another.</summary>
-    public void Reset()
+    /// <summary>
+    /// Takes the datapath out of the kernel, lets another enforce a world without the pods of further interfaces, and makes these anew.
+    /// </summary>
+    /// <returns>The endpoints of these pods, for <see cref="Apply"/>.</returns>
+    public ChangeSet Renew(ChangeSet world)
     {
         Close();
+        RemoveInterfaces();
         _datapath = Open(Remains.NewName());
+        Endpoint[] first = [.. world.Endpoints.Where(endpoint => IsWired(endpoint.Workload))];
+        Apply(world with { Endpoints = [.. first] });
+        AddInterfaces(world.Endpoints.Length - first.Length);
+        ReadLinks();
+        return new ChangeSet
+        {
+            Revision = world.Revision + 1,
+            Endpoints = [.. world.Endpoints.Except(first).Select(endpoint => endpoint with { Link = _links[endpoint.Workload] })],
+        };
     }
 
     public void Dispose()
@@ -222,6 +235,18 @@ internal sealed class Bed : IDisposable
             Network.Node.Ip(string.Join('\n', pairs.Select(pair => $"link add bench{(2 * pair) + 1} type veth peer name bench{(2 * pair) + 2}")));
         }
     }
+
+    private void RemoveInterfaces()
+    {
+        Network.Node.Ip(string.Join('\n', _links.Where(link => !IsWired(link.Key)).Select(link => link.Value.Name)
+            .Where(name => int.Parse(name["bench".Length..], CultureInfo.InvariantCulture) % 2 == 1).Select(name => $"link del {name}")));
+        foreach (var pod in _links.Keys.Where(pod => !IsWired(pod)).ToList())
+        {
+            _links.Remove(pod);
+        }
+    }
+
+    private bool IsWired(NamespacedName pod) => pod == Client.Name || pod == Server.Name;
 
     private void ReadLinks()
     {

@@ -20,7 +20,8 @@ internal sealed class RuleWorld
     /// <summary>A port the server does not serve.</summary>
     public const int DeniedPort = 10;
 
-    public const int MaxPods = 400;
+    /// <summary>What Kubernetes lets a node have unless it is told otherwise.</summary>
+    public const int MaxPods = 110;
     public const int RulesPerPolicy = 10;
     private const int Sets = 100;
 

@@ -113,7 +113,11 @@ public class PacketBenchmarks : IDisposable
             yield return new Setting(kind.Text(), count, Profile.MiddleAddresses, nameof(IpFamily.IPv4));
         }
 
-        yield return new Setting(kind.Text(), Profile.MiddleRules, Profile.MiddleAddresses, nameof(IpFamily.IPv6));
+        if (profile.IsFull || kind is DatapathKind.None or DatapathKind.Ebpf or DatapathKind.Iptables)
+        {
+            yield return new Setting(kind.Text(), Profile.MiddleRules, Profile.MiddleAddresses, nameof(IpFamily.IPv6));
+        }
+
         if (kind is DatapathKind.Ebpf or DatapathKind.Iptables)
         {
             foreach (var count in profile.Addresses.Where(count => count != Profile.MiddleAddresses))

@@ -88,7 +88,7 @@ internal static unsafe class ScaleBench
     private static double Replace(RuleLowering lowering)
     {
         var times = new List<double>();
-        for (var generation = 1; generation <= 5; generation++)
+        for (var generation = 1; generation <= 15; generation++)
         {
             var changes = new ChangeSet { Revision = generation, PeerSets = Peers(100_000, generation, replace: true) };
             var start = Stopwatch.GetTimestamp();

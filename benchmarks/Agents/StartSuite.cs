@@ -43,7 +43,7 @@ internal sealed class StartSuite(string executable) : ISuite
         agent.Folder.Put("pods.yaml", string.Concat(Enumerable.Range(1, LocalPods).Select(index => BenchAgent.Manifest(RuleWorld.LocalPod(index), $"bench{index}") + Policy(index))));
         var cold = await TimeAsync(agent, cancellationToken);
         var warm = new List<double>();
-        for (var round = 0; round < Math.Min(Profile.Current.Iterations, 11); round++)
+        for (var round = 0; round < Math.Min(Profile.Current.Iterations, 5); round++)
         {
             agent.Process.Stop();
             warm.Add(await TimeAsync(agent, cancellationToken));

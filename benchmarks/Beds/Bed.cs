@@ -158,8 +158,9 @@ internal sealed class Bed : IDisposable
     /// <returns>The endpoints of these pods, for <see cref="Apply"/>.</returns>
     public ChangeSet Renew(ChangeSet world)
     {
-        Close();
+        // Before the datapath: what is attached goes with its interface, without waiting for each link.
         RemoveInterfaces();
+        Close();
         _datapath = Open(Remains.NewName());
         Endpoint[] first = [.. world.Endpoints.Where(endpoint => IsWired(endpoint.Workload))];
         Apply(world with { Endpoints = [.. first] });

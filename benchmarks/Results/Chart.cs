@@ -35,7 +35,7 @@ internal sealed record Chart(string Name, string Question, string Across, string
         Update("update-everything", "How long until 10,000 other addresses are enforced?", "all addresses replaced"),
         new("compile", "How long does compiling a whole cluster take?", "pods", "ms", "pods",
             result => result is { Suite: "compile", Metric: "time", Case: "everything" } ? "everything" : null),
-        new("attach", "How long does it take to start with so many pods?", "pods of the node", "ms", "pods",
+        new("attach", "How long until pods that come at once are attached?", "pods of the node", "ms", "pods",
             result => result is { Suite: "attach", Metric: "time" } ? result.Datapath : null),
         new("memory", "How does the agent's memory develop under 100 changes a second?", "seconds", "MB resident", "second",
             result => result is { Suite: "churn", Metric: "resident" } ? result.Datapath : null),

@@ -30,7 +30,7 @@ public class UpdateBenchmarks
                     yield return new Setting(kind.Text(), rules, Profile.MiddleAddresses, string.Empty);
                 }
 
-                if (kind == DatapathKind.Ebpf || Profile.Current.IsFull)
+                if (Profile.Current.IsFull)
                 {
                     yield return new Setting(kind.Text(), 10_000, 100_000, string.Empty);
                 }

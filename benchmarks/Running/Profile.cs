@@ -30,7 +30,7 @@ internal sealed record Profile(
     public const int MiddleRules = 1_000;
 
     public static Profile Quick { get; } =
-        new("quick", [10, 1_000, 10_000], 1_000, [1_000, 100_000], Iterations: 9, TrafficRounds: 3, ChurnSeconds: 10, [1_000], IsFull: false);
+        new("quick", [10, 1_000, 10_000], 1_000, [1_000, 100_000], Iterations: 7, TrafficRounds: 3, ChurnSeconds: 10, [1_000], IsFull: false);
 
     public static Profile Full { get; } =
         new("full", [10, 100, 1_000, 10_000, 100_000], 100_000, [1_000, 10_000, 100_000], Iterations: 21, TrafficRounds: 15, ChurnSeconds: 60, [1_000, 5_000, 25_000], IsFull: true);

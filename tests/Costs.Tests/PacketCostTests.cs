@@ -39,10 +39,10 @@ public sealed class PacketCostTests(ITestOutputHelper output)
 
         // 100 sets of peers that do not meet, the two pods, and the addresses in no set: a class for each.
         Assert.InRange(Entries("classes"), 100, 110);
-        // A rule set for each of 400 pods, and those of client and server.
-        Assert.InRange(Entries("rows"), 400, 410);
+        // A rule set for each pod, and those of client and server.
+        Assert.InRange(Entries("rows"), RuleWorld.MaxPods, RuleWorld.MaxPods + 10);
         // A row is at most its own pages; uniform ones are shared.
-        Assert.InRange(Entries("pages"), 1, 2 * 410);
+        Assert.InRange(Entries("pages"), 1, 2 * (RuleWorld.MaxPods + 10));
         // 100,000 addresses at every fifth: 500,000 of each family, in blocks of 256 leaves and the levels above.
         Assert.InRange(Entries("blocks"), 1, 2 * 2 * 500_000 / 256);
     }

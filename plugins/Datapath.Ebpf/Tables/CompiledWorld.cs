@@ -62,7 +62,7 @@ internal sealed class CompiledWorld
         }
 
         var removed = changes.RemovedPeerSets.ToHashSet();
-        var batch = new PrefixBatch(changes.PeerSets.Sum(delta => delta.Added.Length + delta.Removed.Length));
+        using var batch = new PrefixBatch(changes.PeerSets.Sum(delta => delta.Added.Length + delta.Removed.Length));
         foreach (var delta in changes.PeerSets)
         {
             // Rules that go together with their set keep all of it until they are gone.
@@ -125,7 +125,7 @@ internal sealed class CompiledWorld
             _peerSets.Add(delta.Id, set = new PeerSet(delta.Id.Value));
         }
 
-        if (set.Nodes.Count > (2 * set.Count) + 64)
+        if (set.Nodes.Count > (4 * set.Count) + 64)
         {
             Compact(set);
         }

@@ -10,11 +10,8 @@ using Portcullis.Rules;
 
 namespace Portcullis.Benchmarks.Packets;
 
-/// <summary>What a figure is and whether it is what was promised.</summary>
-internal sealed record Figure(string What, double Value, string Unit, double Target)
-{
-    public bool IsReached => Value <= Target;
-}
+/// <summary>What a figure is.</summary>
+internal sealed record Figure(string What, double Value, string Unit);
 
 /// <summary>What size costs: a verdict by the number of rules and addresses, and changes in the kernel's tables.</summary>
 internal static unsafe class ScaleBench
@@ -42,13 +39,13 @@ internal static unsafe class ScaleBench
 
         foreach (var (i, size) in sizes.Index())
         {
-            yield return new Figure($"allowed packet, {size.Rules:N0} rules and {size.Addresses:N0} addresses, above the cheapest of its kind", 100.0 * ((double)times[i] / times.Min() - 1), "%", 10);
+            yield return new Figure($"allowed packet, {size.Rules:N0} rules and {size.Addresses:N0} addresses, above the cheapest of its kind", 100.0 * ((double)times[i] / times.Min() - 1), "%");
         }
 
         var (generation, lowering) = worlds[^1];
-        yield return new Figure("100,000 peer addresses replaced", Replace(lowering), "ms", 50);
-        yield return new Figure("a rule set made and an endpoint switched to it", Switch(generation, lowering), "ms", 1);
-        yield return new Figure("kernel memory of an endpoint with one address of each family", Unsafe.SizeOf<PcEndpoint>(), "bytes", 1024);
+        yield return new Figure("100,000 peer addresses replaced", Replace(lowering), "ms");
+        yield return new Figure("a rule set made and an endpoint switched to it", Switch(generation, lowering), "ms");
+        yield return new Figure("kernel memory of an endpoint with one address of each family", Unsafe.SizeOf<PcEndpoint>(), "bytes");
         Array.ForEach(worlds, world => world.Generation.Dispose());
     }
 

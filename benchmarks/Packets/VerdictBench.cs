@@ -13,8 +13,7 @@ namespace Portcullis.Benchmarks.Packets;
 /// <param name="Packet">What was measured.</param>
 /// <param name="Nanoseconds">That of the fastest round.</param>
 /// <param name="Empty">That of the empty program.</param>
-/// <param name="Target">What it may cost above the empty program; null: nothing is promised.</param>
-internal sealed record Measurement(string Packet, uint Nanoseconds, uint Empty, int? Target = null)
+internal sealed record Measurement(string Packet, uint Nanoseconds, uint Empty)
 {
     /// <summary>What it costs above the empty program.</summary>
     public int Above => (int)Nanoseconds - (int)Empty;
@@ -84,17 +83,17 @@ internal sealed unsafe class VerdictBench : IDisposable
         FillReference();
         Case[] cases =
         [
-            Judged("IPv4 TCP, allowed", Frame(Peer4(70_001), Pod4, 6, Ack), ingress: 1, egress: 0) with { Target = 20 },
+            Judged("IPv4 TCP, allowed", Frame(Peer4(70_001), Pod4, 6, Ack), ingress: 1, egress: 0),
             Judged("IPv4 TCP, allowed, both directions policed", Frame(Peer4(70_002), Pod4, 6, Ack), ingress: 1, egress: 2),
             Judged("IPv4 TCP, allowed by port list of 9 ranges", Frame(Peer4(70_003), Pod4, 6, Ack), ingress: 3, egress: 0),
-            Judged("IPv4 TCP, new connection, denied", Frame(Peer4(70_004), Pod4, 6, Syn), ingress: 6, egress: 2) with { Target = 25 },
-            Judged("IPv4 TCP, denied, both directions isolated", Frame(Peer4(70_005), Pod4, 6, Ack), ingress: 6, egress: 7) with { Target = 25 },
+            Judged("IPv4 TCP, new connection, denied", Frame(Peer4(70_004), Pod4, 6, Syn), ingress: 6, egress: 2),
+            Judged("IPv4 TCP, denied, both directions isolated", Frame(Peer4(70_005), Pod4, 6, Ack), ingress: 6, egress: 7),
             Judged("IPv4 TCP, denied, no reply permit found", Frame(Peer4(70_006), Pod4, 6, Ack), ingress: 6, egress: 2),
             Judged("IPv4 TCP, denied by port lists of both directions", Frame(Peer4(70_007), Pod4, 6, Ack), ingress: 4, egress: 5),
             Judged("IPv4 UDP, allowed, reply permit kept alive", Frame(Peer4(70_008), Pod4, 17, 0), ingress: 1, egress: 5),
             Judged("IPv4 TCP, new connection, reply permit granted", Frame(Peer4(70_009), Pod4, 6, Syn), ingress: 1, egress: 5),
-            Judged("IPv4 TCP, reply by permit", Frame(Peer4(70_010), Pod4, 6, Ack), ingress: 4, egress: 2, opener: Frame(Pod4, Peer4(70_010), 6, Syn)) with { Target = 80 },
-            Judged("IPv6 TCP, allowed", Frame(Peer6(70_011), Pod6, 6, Ack), ingress: 1, egress: 0) with { Target = 45 },
+            Judged("IPv4 TCP, reply by permit", Frame(Peer4(70_010), Pod4, 6, Ack), ingress: 4, egress: 2, opener: Frame(Pod4, Peer4(70_010), 6, Syn)),
+            Judged("IPv6 TCP, allowed", Frame(Peer6(70_011), Pod6, 6, Ack), ingress: 1, egress: 0),
             Judged("IPv6 TCP, reply by permit", Frame(Peer6(70_012), Pod6, 6, Ack), ingress: 4, egress: 2, opener: Frame(Pod6, Peer6(70_012), 6, Syn)),
             Reference("for comparison: parsing alone", "bench_parse"),
             Reference("for comparison: one hash lookup, 100k entries", "bench_hash_lookup"),
@@ -113,7 +112,7 @@ internal sealed unsafe class VerdictBench : IDisposable
             }
         }
 
-        return cases.Zip(times, (packet, time) => new Measurement(packet.Name, time.Own, time.Empty, packet.Target));
+        return cases.Zip(times, (packet, time) => new Measurement(packet.Name, time.Own, time.Empty));
     }
 
     public void Dispose()
@@ -202,5 +201,5 @@ internal sealed unsafe class VerdictBench : IDisposable
     }
 
     /// <summary>A packet, the program it runs through, and what brings the tables into the state it needs.</summary>
-    private sealed record Case(string Name, int Program, byte[] Frame, Action Prepare, int? Target = null);
+    private sealed record Case(string Name, int Program, byte[] Frame, Action Prepare);
 }

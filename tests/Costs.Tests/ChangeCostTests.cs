@@ -69,10 +69,15 @@ public sealed class ChangeCostTests(ITestOutputHelper output)
         foreach (var (name, next) in Kinds(world))
         {
             bed.Change(next());
-            var resources = Enumerable.Range(0, Changes).Select(_ => next()).ToArray();
-            var before = GC.GetTotalAllocatedBytes(precise: true);
-            Array.ForEach(resources, resource => bed.Change(resource));
-            var bytes = (GC.GetTotalAllocatedBytes(precise: true) - before) / Changes;
+
+            // Of three times the least: all threads are counted, and once a second one of them looks for drift on every interface.
+            var bytes = Enumerable.Range(0, 3).Min(_ =>
+            {
+                var resources = Enumerable.Range(0, Changes).Select(_ => next()).ToArray();
+                var before = GC.GetTotalAllocatedBytes(precise: true);
+                Array.ForEach(resources, resource => bed.Change(resource));
+                return (GC.GetTotalAllocatedBytes(precise: true) - before) / Changes;
+            });
             output.WriteLine($"{datapath}, {name}: {bytes} bytes");
 
             Assert.InRange(bytes, 1, kilobytes * 1024);

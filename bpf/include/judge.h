@@ -245,6 +245,32 @@ static __always_inline enum pc_reason pc_call_follow_up(struct pc_view *view, co
 /* Not a reason: the packet is for pc_judge_slowly. */
 #define PC_NOT_PLAIN 0xff
 
+/*
+ * A plain packet that policy denies, unless it is a reply: a permit says so, and that policy still allows what it answers.
+ * That is asked first, as it is less to do than to look for a permit.
+ */
+static __always_inline __u32 pc_judge_denied(struct pc_view *view, const struct pc_packet *p, __u32 class, enum pc_reason reason)
+{
+	__u32 answered = PC_VERDICT_ALLOW << PC_VERDICT_KIND_SHIFT | view->rule, kind;
+
+	if (view->reverse_row)
+		answered = pc_verdict(view->reverse_row, class, pc_port_key(p->protocol, p->source_port));
+	kind = pc_verdict_kind(answered);
+	if (kind == PC_VERDICT_DENY || kind == PC_VERDICT_ISOLATED)
+		return reason;
+	if (kind != PC_VERDICT_ALLOW)
+		return PC_NOT_PLAIN;
+	if (!pc_permit_use(pc_flow_tag(pc_flow_sum(view->ifindex, p, view->direction),
+				       (__u32)p->family << 16 | (__u32)p->protocol << 8, !view->direction),
+			   p->roles & PC_CLOSES)) {
+		if (p->roles & PC_TCP)
+			pc_endpoint(view->slot)->heal = PC_HEAL_PACKETS;
+		return reason;
+	}
+	view->rule = answered & PC_VERDICT_ARG_MASK;
+	return PC_REASON_REPLY;
+}
+
 /* A plain packet of a near endpoint. Notes the rule. */
 static __always_inline __u32 pc_judge(struct __sk_buff *skb, struct pc_view *view, struct pc_packet *p)
 {
@@ -262,7 +288,7 @@ static __always_inline __u32 pc_judge(struct __sk_buff *skb, struct pc_view *vie
 		view->rule = verdict & PC_VERDICT_ARG_MASK;
 		reason = PC_REASON_ALLOWED;
 	}
-	/* Asked for again, as below the packet is read again, rather than kept: what most packets need has the registers. */
+	/* Asked for again rather than kept: what most packets need has the registers. */
 	view->ifindex = skb->ifindex;
 	view->slot = view->ifindex & (PC_NEAR_SLOTS - 1);
 	/* Only a packet that opens a flow leaves a permit, but for connections that lost theirs. */
@@ -273,13 +299,9 @@ static __always_inline __u32 pc_judge(struct __sk_buff *skb, struct pc_view *vie
 		return PC_NOT_PLAIN;
 	if (pc_verdict_kind(verdict) != PC_VERDICT_ALLOW)
 		reason = pc_reason_of(verdict, 0);
-	if (reason >= PC_REASON_FIRST_DENY && !keep && !(p->roles & PC_REPLIES))
-		return reason;
-	if (!pc_parse_fast(skb, p))
-		return PC_NOT_PLAIN;
+	if (reason >= PC_REASON_FIRST_DENY && !keep)
+		return p->roles & PC_REPLIES ? pc_judge_denied(view, p, class, reason) : reason;
 	reverse = pc_policy(view->reverse_row, class, p->protocol, p->source_port, 0);
-	if (reason >= PC_REASON_FIRST_DENY && !keep && (reverse & 0xff) >= PC_REASON_FIRST_DENY)
-		return reason;
 	view->ifindex = skb->ifindex;
 	view->slot = view->ifindex & (PC_NEAR_SLOTS - 1);
 	return pc_call_follow_up(view, p, 0, reason, reverse);

@@ -134,12 +134,6 @@ static __always_inline int pc_parse_fast6(struct __sk_buff *skb, struct pc_packe
 	return pc_parse_fast_ports(skb, p, sizeof(*ip), bpf_ntohs(ip->start.payload_length_be));
 }
 
-/* Of the family that p has. */
-static __always_inline int pc_parse_fast(struct __sk_buff *skb, struct pc_packet *p)
-{
-	return p->family == 4 ? pc_parse_fast4(skb, p) : pc_parse_fast6(skb, p);
-}
-
 /* Roles of an ICMP message that is of its packet's own family. */
 static __always_inline __u32 pc_icmp_roles(__u32 family, __u8 type, __u32 hop_limit)
 {

@@ -24,18 +24,20 @@ internal static class Executable
         var start = new ProcessStartInfo(program, arguments) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         using var process = network is null ? Process.Start(start)! : network.Run(() => Process.Start(start)!);
         using var deadline = new CancellationTokenSource(Limit);
+        var output = process.StandardOutput.ReadToEndAsync();
+        var error = process.StandardError.ReadToEndAsync();
         try
         {
-            var output = process.StandardOutput.ReadToEndAsync(deadline.Token);
-            var error = process.StandardError.ReadToEndAsync(deadline.Token);
             await process.WaitForExitAsync(deadline.Token);
-            return new CommandResult(process.ExitCode, await output, await error);
         }
         catch (OperationCanceledException exception)
         {
-            process.Kill();
-            throw new TimeoutException($"{program} {string.Join(' ', arguments)}: not finished after {Limit.TotalSeconds} s", exception);
+            process.Kill(entireProcessTree: true);
+            throw new TimeoutException(
+                $"{program} {string.Join(' ', arguments)}: not finished after {Limit.TotalSeconds} s\n{await error}\n{await output}", exception);
         }
+
+        return new CommandResult(process.ExitCode, await output, await error);
     }
 
     private static string Find()

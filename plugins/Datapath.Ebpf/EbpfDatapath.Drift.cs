@@ -12,10 +12,13 @@ internal sealed partial class EbpfDatapath
     private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// How long interfaces and hooks have to be quiet before a link is made. Each holds the kernel's lock of all interfaces for about as long:
-    /// who sets one up meanwhile waits for one link at most.
+    /// How long hooks have to be quiet before a link is made. Each holds the kernel's lock of all interfaces for about as long: who sets one up
+    /// meanwhile waits for one link at most.
     /// </summary>
     private static readonly TimeSpan LinkPause = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>The same for interfaces: where one came, the next may follow, and its first packet wants a filter at once.</summary>
+    private static readonly TimeSpan LinkDelay = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Interfaces of plans that are gone. What has their index by now is another's: nothing of ours belongs there.</summary>
     private readonly HashSet<Link> _gone = [];
@@ -25,6 +28,7 @@ internal sealed partial class EbpfDatapath
 
     private TcWatch? _watch;
     private long _checkedAt;
+    private long _linksChangedAt;
     private long _driftRepairs;
 
     private void Watch() => _watch ??= new TcWatch(Check);
@@ -38,6 +42,10 @@ internal sealed partial class EbpfDatapath
     private TimeSpan Check(TcChange change)
     {
         Forget(change.Removed);
+        if (change.IsOfLinks)
+        {
+            _linksChangedAt = _time.GetTimestamp();
+        }
 
         // Links go without a word.
         if (change.IsUncertain || (_attachments.AreLinks && _time.GetElapsedTime(_checkedAt) >= CheckInterval))
@@ -55,13 +63,19 @@ internal sealed partial class EbpfDatapath
                 RepairDrift(ifindex, change.Removed);
             }
 
-            if (change.Interfaces.Count == 0 && _standIns.Count > 0 && !KeepStandIns)
+            if (change.Interfaces.Count == 0 && _standIns.Count > 0 && !KeepStandIns && _time.GetElapsedTime(_linksChangedAt) >= LinkDelay)
             {
                 MakeLink(_standIns.First());
             }
         }
 
-        return _standIns.Count > 0 ? LinkPause : CheckInterval;
+        if (_standIns.Count == 0)
+        {
+            return CheckInterval;
+        }
+
+        var delay = LinkDelay - _time.GetElapsedTime(_linksChangedAt);
+        return delay > LinkPause ? delay : LinkPause;
     }
 
     private int[] Policed()

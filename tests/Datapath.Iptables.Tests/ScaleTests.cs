@@ -84,7 +84,10 @@ public sealed class ScaleTests
 
         TestContext.Current.TestOutputHelper!.WriteLine(
             $"{backend}: a UDP datagram from pod to pod: {none:F0} ns without rules, {ofFew:F0} ns with 10 endpoints, {ofMany:F0} ns with 1000");
-        Assert.True(ofMany < ofFew * 1.5, $"{ofMany:F0} ns with 1000 endpoints, {ofFew:F0} ns with 10");
+
+        // Flat but for the tree of names, two levels of sixteen more on each side of the packet: nf_tables takes some 40 ns for each name it
+        // compares, ip_tables 6. One after another, a thousand names would be ten times the packet.
+        Assert.True(ofMany < ofFew * 2, $"{ofMany:F0} ns with 1000 endpoints, {ofFew:F0} ns with 10");
     }
 
     // Sending runs the whole way to the other pod's socket on this processor. The least of many rounds is the cost without others' noise.

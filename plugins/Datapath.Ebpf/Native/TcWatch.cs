@@ -6,8 +6,9 @@ namespace Portcullis.Datapath.Ebpf.Native;
 /// <summary>What may have changed.</summary>
 /// <param name="Interfaces">The interfaces that the kernel told something of; none when it told nothing for as long as the last call said.</param>
 /// <param name="Removed">Those that are gone; another may have the index by now.</param>
+/// <param name="IsOfLinks">Whether an interface itself came, went or changed, not only what is attached to it.</param>
 /// <param name="IsUncertain">Whether messages were lost: any interface may have changed.</param>
-internal readonly record struct TcChange(IReadOnlyCollection<int> Interfaces, IReadOnlyCollection<int> Removed, bool IsUncertain);
+internal readonly record struct TcChange(IReadOnlyCollection<int> Interfaces, IReadOnlyCollection<int> Removed, bool IsOfLinks, bool IsUncertain);
 
 /// <summary>
 /// Says when somebody may have changed what is attached to the hooks of this network namespace: at once where the kernel tells
@@ -62,7 +63,7 @@ internal sealed unsafe class TcWatch : IDisposable
     {
         var entries = stackalloc LibC.PollEntry[2];
         var buffer = stackalloc byte[BufferBytes];
-        var wait = _check(new TcChange([], [], IsUncertain: true));
+        var wait = _check(new TcChange([], [], IsOfLinks: true, IsUncertain: true));
         while (true)
         {
             entries[0] = new LibC.PollEntry { fd = _socket.Fd, events = LibC.POLLIN };
@@ -74,33 +75,41 @@ internal sealed unsafe class TcWatch : IDisposable
             }
 
             var (interfaces, removed) = (new HashSet<int>(), new HashSet<int>());
+            var isOfLinks = false;
             nint length;
             while ((length = LibC.recv(_socket.Fd, buffer, BufferBytes, LibC.MSG_DONTWAIT)) > 0)
             {
-                Read(new ReadOnlySpan<byte>(buffer, (int)length), interfaces, removed);
+                isOfLinks |= Read(new ReadOnlySpan<byte>(buffer, (int)length), interfaces, removed);
             }
 
-            wait = _check(new TcChange(interfaces, removed, Marshal.GetLastPInvokeError() == LibC.ENOBUFS));
+            wait = _check(new TcChange(interfaces, removed, isOfLinks, Marshal.GetLastPInvokeError() == LibC.ENOBUFS));
         }
     }
 
-    private static void Read(ReadOnlySpan<byte> messages, HashSet<int> interfaces, HashSet<int> removed)
+    /// <summary>Whether one of the messages is of an interface itself.</summary>
+    private static bool Read(ReadOnlySpan<byte> messages, HashSet<int> interfaces, HashSet<int> removed)
     {
+        const ushort LinkChanged = 16;
         const ushort LinkRemoved = 17;
+        var isOfLinks = false;
         while (messages.Length >= 24)
         {
             // struct nlmsghdr, then struct ifinfomsg or tcmsg: both have a family first, and the interface at the same place.
             var length = BinaryPrimitives.ReadInt32LittleEndian(messages);
+            var type = BinaryPrimitives.ReadUInt16LittleEndian(messages[4..]);
             var ifindex = BinaryPrimitives.ReadInt32LittleEndian(messages[20..]);
             interfaces.Add(ifindex);
+            isOfLinks |= type is LinkChanged or LinkRemoved;
 
             // Other families than AF_UNSPEC tell of a bridge's port.
-            if (BinaryPrimitives.ReadUInt16LittleEndian(messages[4..]) == LinkRemoved && messages[16] == 0)
+            if (type == LinkRemoved && messages[16] == 0)
             {
                 removed.Add(ifindex);
             }
 
             messages = messages[Math.Min(messages.Length, (Math.Max(length, 16) + 3) & ~3)..];
         }
+
+        return isOfLinks;
     }
 }

@@ -23,8 +23,9 @@ internal sealed class ApiServerProcess : IAsyncDisposable
     private readonly NetworkNamespace _network;
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("pc-api-");
     private readonly string _programs;
-    private readonly X509Certificate2 _certificate;
+    private readonly X509Certificate2 _authority;
     private readonly HttpClient _http;
+    private string? _certificateHash;
     private Process? _etcd;
     private Process? _server;
 
@@ -32,7 +33,7 @@ internal sealed class ApiServerProcess : IAsyncDisposable
     {
         _network = network;
         _programs = programs;
-        _certificate = Certify();
+        _authority = CreateAuthority();
         _http = CreateClient();
     }
 
@@ -80,6 +81,21 @@ internal sealed class ApiServerProcess : IAsyncDisposable
     /// <summary>Makes another token the agent's; the server reads it when it starts.</summary>
     public void SetAgentToken(string token) =>
         File.WriteAllText(PathOf("tokens.csv"), $"{AdminToken},admin,1,system:masters\n{token},portcullis,2\n");
+
+    /// <summary>Gives the server another certificate; it reads it when it starts.</summary>
+    public void SetCertificate(bool isExpired)
+    {
+        using var key = RSA.Create(2048);
+        var request = new CertificateRequest("CN=127.0.0.1", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddIpAddress(IPAddress.Loopback);
+        request.CertificateExtensions.Add(names.Build());
+        var now = TimeProvider.System.GetUtcNow();
+        using var certificate = request.Create(_authority, now.AddDays(-2), now.AddDays(isExpired ? -1 : 2), RandomNumberGenerator.GetBytes(8));
+        File.WriteAllText(PathOf("server.crt"), certificate.ExportCertificatePem());
+        File.WriteAllText(PathOf("server.key"), key.ExportRSAPrivateKeyPem());
+        _certificateHash = certificate.GetCertHashString();
+    }
 
     /// <summary>Drops the history of every change so far, so that old watches cannot go on.</summary>
     public async Task CompactAsync()
@@ -158,21 +174,18 @@ internal sealed class ApiServerProcess : IAsyncDisposable
         End(_server);
         End(_etcd);
         _http.Dispose();
-        _certificate.Dispose();
+        _authority.Dispose();
         _folder.Delete(recursive: true);
         return ValueTask.CompletedTask;
     }
 
-    private static X509Certificate2 Certify()
+    private static X509Certificate2 CreateAuthority()
     {
         using var key = RSA.Create(2048);
-        var request = new CertificateRequest("CN=127.0.0.1", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        var names = new SubjectAlternativeNameBuilder();
-        names.AddIpAddress(IPAddress.Loopback);
-        request.CertificateExtensions.Add(names.Build());
+        var request = new CertificateRequest("CN=test authority", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, hasPathLengthConstraint: false, 0, critical: true));
         var now = TimeProvider.System.GetUtcNow();
-        return request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+        return request.CreateSelfSigned(now.AddDays(-3), now.AddDays(3));
     }
 
     private static void End(Process? process)
@@ -197,9 +210,7 @@ internal sealed class ApiServerProcess : IAsyncDisposable
 
     private void WriteFiles()
     {
-        using var key = _certificate.GetRSAPrivateKey()!;
-        File.WriteAllText(PathOf("server.crt"), _certificate.ExportCertificatePem());
-        File.WriteAllText(PathOf("server.key"), key.ExportRSAPrivateKeyPem());
+        SetCertificate(isExpired: false);
         File.WriteAllText(AgentTokenFile, "first-token");
         SetAgentToken("first-token");
         File.WriteAllText(PathOf("admin.kubeconfig"), Kubeconfig($"token: {AdminToken}"));
@@ -215,7 +226,7 @@ internal sealed class ApiServerProcess : IAsyncDisposable
         - name: test
           cluster:
             server: https://127.0.0.1:6443
-            certificate-authority-data: {{Convert.ToBase64String(System.Text.Encoding.ASCII.GetBytes(_certificate.ExportCertificatePem()))}}
+            certificate-authority-data: {{Convert.ToBase64String(System.Text.Encoding.ASCII.GetBytes(_authority.ExportCertificatePem()))}}
         users: [{ name: test, user: { {{user}} } }]
         """;
 
@@ -236,7 +247,7 @@ internal sealed class ApiServerProcess : IAsyncDisposable
 
     private SocketsHttpHandler Handler() => new()
     {
-        SslOptions = { RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate?.GetCertHashString() == _certificate.GetCertHashString() },
+        SslOptions = { RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate?.GetCertHashString() == _certificateHash },
         ConnectCallback = async (context, cancellationToken) =>
         {
             var socket = _network.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));

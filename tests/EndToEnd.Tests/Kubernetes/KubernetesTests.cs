@@ -168,7 +168,7 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
         try
         {
             await TranslateAsync("-A");
-            Assert.Equal(ProbeOutcome.Allowed, await ReachAsync());
+            Assert.Equal(ProbeOutcome.Allowed, await ReachAsync(ProbeOutcome.Allowed));
 
             foreach (var (to, expected) in new[]
             {
@@ -180,7 +180,7 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
             {
                 await ChangeAsync(agent, () => machine.PutPolicyAsync(
                     "server", $$$"""{"podSelector":{"matchLabels":{"app":"client-one"}},"policyTypes":["Egress"],"egress":[{"to":[{{{to}}}],"ports":[{"port":6443}]}]}"""));
-                Assert.True(expected == await ReachAsync(), $"{to}: not {expected}");
+                Assert.True(expected == await ReachAsync(expected), $"{to}: not {expected}");
             }
         }
         finally
@@ -189,8 +189,12 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
             machine.Cluster.Network.RemovePod(server);
         }
 
-        Task<ProbeOutcome> ReachAsync() => HttpProbe.GetAsync(
-            machine.Cluster.Network.Pods.Single(pod => pod.Name.ToString() == One).Network, IpAddress.Parse("10.96.0.1"), 443, Machine.DeniedLimit, Cancellation);
+        Task<ProbeOutcome> ReachAsync(ProbeOutcome expected) => HttpProbe.GetAsync(
+            machine.Cluster.Network.Pods.Single(pod => pod.Name.ToString() == One).Network,
+            IpAddress.Parse("10.96.0.1"),
+            443,
+            expected == ProbeOutcome.Allowed ? Machine.AllowedLimit : Machine.DeniedLimit,
+            Cancellation);
 
         async Task TranslateAsync(string what)
         {
@@ -340,6 +344,25 @@ public sealed class KubernetesTests(KubernetesMachine machine, ITestOutputHelper
         await machine.AssertDeniedAsync(One, App);
 
         await File.WriteAllTextAsync(machine.Api.AgentTokenFile, "second-token", Cancellation);
+        await UntilAsync(agent, "no problems", status => status.Problems.Count == 0);
+        await machine.DeletePolicyAsync("app");
+        await AllowedAsync(One, App);
+    }
+
+    [Fact]
+    public async Task Certificate_OfTheServerExpired_IsToldAndTheLastStateStaysInForce()
+    {
+        var agent = await machine.StartAgentAsync();
+        await ChangeAsync(agent, () => machine.PutPolicyAsync("app", Closed));
+        machine.Api.StopServer();
+        machine.Api.SetCertificate(isExpired: true);
+        await machine.Api.StartServerAsync();
+        await UntilAsync(agent, "the expiry is told", status => status.Problems.Any(problem => problem.Message.Contains("its certificate expired on", StringComparison.Ordinal)));
+        await machine.AssertDeniedAsync(One, App);
+
+        machine.Api.StopServer();
+        machine.Api.SetCertificate(isExpired: false);
+        await machine.Api.StartServerAsync();
         await UntilAsync(agent, "no problems", status => status.Problems.Count == 0);
         await machine.DeletePolicyAsync("app");
         await AllowedAsync(One, App);

@@ -133,21 +133,31 @@ internal sealed partial class EbpfDatapath : IDatapath
         EndRemoval();
         StopWatching();
         using var hooks = _hooks.EnterScope();
-        var removed = _attachments.RemoveAll(allInstances, cancellationToken);
-        foreach (var folder in _attachments.Folders(allInstances).ToArray())
+        try
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            Directory.Delete(folder, recursive: true);
-            removed.Add($"pins in {folder}");
-        }
+            var removed = _attachments.RemoveAll(allInstances, cancellationToken);
+            foreach (var folder in _attachments.Folders(allInstances).ToArray())
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                Directory.Delete(folder, recursive: true);
+                removed.Add($"pins in {folder}");
+            }
 
-        if (Directory.Exists(EbpfPaths.Root) && !Directory.EnumerateFileSystemEntries(EbpfPaths.Root).Any())
+            if (Directory.Exists(EbpfPaths.Root) && !Directory.EnumerateFileSystemEntries(EbpfPaths.Root).Any())
+            {
+                Directory.Delete(EbpfPaths.Root);
+            }
+
+            Forget();
+            return new(removed);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            Directory.Delete(EbpfPaths.Root);
+            throw new DatapathException(
+                $"{EbpfPaths.Root} cannot be emptied: {e.Message}: if an agent runs in another network namespace, stop it first; if it is read-only, remount it",
+                isTransient: false,
+                e);
         }
-
-        Forget();
-        return new(removed);
     }
 
     /// <inheritdoc/>

@@ -42,6 +42,22 @@ public sealed class TroubleTests : IDisposable
         Assert.Null(Connect());
     }
 
+    [Fact]
+    public void Cleanup_FileSystemReadOnly_SaysSo_AndEndsOnceItIsNot()
+    {
+        var datapath = _machine.Datapath();
+        _machine.Apply(datapath, World(1, [_machine.Endpoint(B, ingress: 1)]));
+        _machine.Host.Mount("-o remount,ro /sys/fs/bpf");
+
+        var refused = Assert.ThrowsAny<DatapathException>(() => { _machine.Cleanup(datapath); });
+
+        Assert.Contains("Read-only file system", refused.Message, StringComparison.Ordinal);
+        _machine.Host.Mount("-o remount,rw /sys/fs/bpf");
+        _machine.Cleanup(datapath);
+        Assert.Empty(_machine.ProgramsOn("pb0"));
+        Assert.False(_machine.Host.Run(() => Directory.Exists(_paths.Folder)));
+    }
+
     [Theory, InlineData("permits"), InlineData("config"), InlineData("folder"), InlineData("link")]
     public void Name_TakenBySomebodyElse_IsNamedAndLeftAlone(string what)
     {

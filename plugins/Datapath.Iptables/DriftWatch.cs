@@ -16,12 +16,18 @@ internal sealed partial class DriftWatch : IAsyncDisposable
     // Changes come in groups; the kernel lets go of what a change removed a little later.
     private static readonly TimeSpan AfterChange = TimeSpan.FromMilliseconds(300);
 
+    // In a large world a look takes seconds: so many times as long is without one.
+    private const int Rest = 4;
+
     private readonly KernelThread _kernel;
     private readonly Ruleset _ruleset;
     private readonly ILogger _logger;
     private readonly ITimer _regular;
     private readonly ITimer _soon;
     private readonly CancellationTokenSource _stopped = new();
+    private readonly SemaphoreSlim _turn = new(1);
+    private readonly TimeProvider _time;
+    private TimeSpan _afterChange = AfterChange;
     private NfTablesEvents? _events;
     private long _repairs;
     private int _isSoon;
@@ -32,7 +38,18 @@ internal sealed partial class DriftWatch : IAsyncDisposable
         _kernel = kernel;
         _ruleset = ruleset;
         _logger = logger;
-        _regular = time.CreateTimer(_ => _ = CheckAsync(), null, Period, Period);
+        _time = time;
+        _regular = time.CreateTimer(
+            _ =>
+            {
+                if (Interlocked.Exchange(ref _isSoon, 1) == 0)
+                {
+                    _ = CheckAsync();
+                }
+            },
+            null,
+            Period,
+            Period);
         _soon = time.CreateTimer(_ => _ = CheckAsync(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -44,7 +61,7 @@ internal sealed partial class DriftWatch : IAsyncDisposable
     {
         if (Interlocked.Exchange(ref _isSoon, 1) == 0)
         {
-            _soon.Change(AfterChange, Timeout.InfiniteTimeSpan);
+            _soon.Change(_afterChange, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -64,21 +81,33 @@ internal sealed partial class DriftWatch : IAsyncDisposable
         await _regular.DisposeAsync();
         await _soon.DisposeAsync();
         _events?.Dispose();
+        _turn.Dispose();
     }
 
-    /// <summary>Looks now.</summary>
+    /// <summary>Looks now, or when the look that is under way is done.</summary>
     public async Task CheckAsync()
     {
         try
         {
-            Volatile.Write(ref _isSoon, 0);
-            if (await _kernel.RunAsync(Look, _stopped.Token) is { } inspection)
+            await _turn.WaitAsync(_stopped.Token);
+            try
             {
-                await Task.Run(inspection.Read, _stopped.Token);
-                if (await _kernel.RunAsync(() => Repair(inspection), _stopped.Token))
+                Volatile.Write(ref _isSoon, 0);
+                var started = _time.GetTimestamp();
+                if (await _kernel.RunAsync(Look, _stopped.Token) is { } inspection)
                 {
-                    Changed();
+                    await Task.Run(inspection.Read, _stopped.Token);
+                    var rest = Rest * _time.GetElapsedTime(started);
+                    _afterChange = rest > AfterChange ? rest : AfterChange;
+                    if (await _kernel.RunAsync(() => Repair(inspection), _stopped.Token))
+                    {
+                        Changed();
+                    }
                 }
+            }
+            finally
+            {
+                _turn.Release();
             }
         }
         catch (Exception exception) when (exception is OperationCanceledException or ObjectDisposedException)

@@ -90,6 +90,44 @@ public sealed class ScaleTests
         Assert.True(ofMany < ofFew * 2, $"{ofMany:F0} ns with 1000 endpoints, {ofFew:F0} ns with 10");
     }
 
+    [Fact]
+    public async Task LooksForDrift_ManyAtOnce_TakeTurns()
+    {
+        const int tables = 3;
+        await using var node = new Node("nft");
+        await node.ApplyAsync(World(node, 100));
+
+        var looks = Task.WhenAll(Enumerable.Range(0, 10).Select(_ => node.Datapath.LookForDriftAsync()));
+
+        var most = 0;
+        while (!looks.IsCompleted)
+        {
+            most = Math.Max(most, RunningLists());
+            await Task.Yield();
+        }
+
+        await looks;
+        Assert.InRange(most, 1, 2 * tables);
+    }
+
+    // The programs of this process that list a table of a family.
+    private static int RunningLists() => Directory.EnumerateDirectories("/proc").Count(folder =>
+    {
+        try
+        {
+            // "(name) state parent"; the kernel cuts names at 15 characters.
+            return int.TryParse(Path.GetFileName(folder), out _)
+                && File.ReadAllText(Path.Combine(folder, "stat")) is var stat
+                && stat[(stat.IndexOf('(', StringComparison.Ordinal) + 1)..].StartsWith("ip", StringComparison.Ordinal)
+                && stat.Contains("tables-nft-sa", StringComparison.Ordinal)
+                && stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[1] == $"{Environment.ProcessId}";
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    });
+
     // Sending runs the whole way to the other pod's socket on this processor. The least of many rounds is the cost without others' noise.
     private static double CostOfAPacket(Node node)
     {

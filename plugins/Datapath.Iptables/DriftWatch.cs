@@ -93,9 +93,9 @@ internal sealed partial class DriftWatch : IAsyncDisposable
             try
             {
                 Volatile.Write(ref _isSoon, 0);
-                var started = _time.GetTimestamp();
                 if (await _kernel.RunAsync(Look, _stopped.Token) is { } inspection)
                 {
+                    var started = _time.GetTimestamp();
                     await Task.Run(inspection.Read, _stopped.Token);
                     var rest = Rest * _time.GetElapsedTime(started);
                     _afterChange = rest > AfterChange ? rest : AfterChange;

@@ -28,18 +28,18 @@ internal static unsafe class ScaleBench
     {
         (int Rules, int Addresses)[] sizes = [(10, 1_000), (10, 100_000), (10_000, 1_000), (10_000, 100_000)];
         var worlds = sizes.Select(size => Build(size.Rules, size.Addresses)).ToArray();
-        var times = worlds.Select(_ => uint.MaxValue).ToArray();
+        var times = worlds.Select(_ => double.MaxValue).ToArray();
         for (var round = 0; round < Rounds; round++)
         {
             foreach (var (i, world) in worlds.Index())
             {
-                times[i] = Math.Min(times[i], BpfProgram.Run(world.Generation.EgressProgram, Frame(sizes[i].Addresses), Repeat).Nanoseconds);
+                times[i] = Math.Min(times[i], ProgramTimer.Nanoseconds(world.Generation.EgressProgram, Frame(sizes[i].Addresses), Repeat));
             }
         }
 
         foreach (var (i, size) in sizes.Index())
         {
-            yield return new Figure($"allowed packet, {size.Rules:N0} rules and {size.Addresses:N0} addresses, above the cheapest of its kind", 100.0 * ((double)times[i] / times.Min() - 1), "%");
+            yield return new Figure($"allowed packet, {size.Rules:N0} rules and {size.Addresses:N0} addresses, above the cheapest of its kind", 100 * ((times[i] / times.Min()) - 1), "%");
         }
 
         var (generation, lowering) = worlds[^1];

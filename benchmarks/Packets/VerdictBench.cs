@@ -13,10 +13,11 @@ namespace Portcullis.Benchmarks.Packets;
 /// <param name="Packet">What was measured.</param>
 /// <param name="Nanoseconds">That of the fastest round.</param>
 /// <param name="Empty">That of the empty program.</param>
-internal sealed record Measurement(string Packet, uint Nanoseconds, uint Empty)
+/// <param name="Rounds">That of every round.</param>
+internal sealed record Measurement(string Packet, double Nanoseconds, double Empty, IReadOnlyList<double> Rounds)
 {
     /// <summary>What it costs above the empty program.</summary>
-    public int Above => (int)Nanoseconds - (int)Empty;
+    public double Above => Nanoseconds - Empty;
 }
 
 /// <summary>Packets through the real programs and tables, as the lowering fills them.</summary>
@@ -100,19 +101,20 @@ internal sealed unsafe class VerdictBench : IDisposable
             Reference("for comparison: one LRU hash lookup, 100k entries", "bench_lru_lookup"),
             Reference("for comparison: one LPM trie lookup, 100k entries", "bench_lpm_lookup"),
         ];
-        var times = cases.Select(_ => (Own: uint.MaxValue, Empty: uint.MaxValue)).ToArray();
+        var times = cases.Select(_ => new double[Rounds]).ToArray();
+        var emptyTimes = cases.Select(_ => double.MaxValue).ToArray();
         var empty = _reference.ProgramFd("bench_empty");
         for (var round = 0; round < Rounds; round++)
         {
             foreach (var (i, packet) in cases.Index())
             {
                 packet.Prepare();
-                times[i].Empty = Math.Min(times[i].Empty, BpfProgram.Run(empty, packet.Frame, Repeat).Nanoseconds);
-                times[i].Own = Math.Min(times[i].Own, BpfProgram.Run(packet.Program, packet.Frame, Repeat).Nanoseconds);
+                emptyTimes[i] = Math.Min(emptyTimes[i], ProgramTimer.Nanoseconds(empty, packet.Frame, Repeat));
+                times[i][round] = ProgramTimer.Nanoseconds(packet.Program, packet.Frame, Repeat);
             }
         }
 
-        return cases.Zip(times, (packet, time) => new Measurement(packet.Name, time.Own, time.Empty));
+        return cases.Zip(times, emptyTimes).Select(one => new Measurement(one.First.Name, one.Second.Min(), one.Third, one.Second));
     }
 
     public void Dispose()

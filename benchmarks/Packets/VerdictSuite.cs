@@ -25,9 +25,13 @@ internal sealed class VerdictSuite : ISuite
         foreach (var measurement in bench.Measure())
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var result = new Result(Name, measurement.Packet, "ebpf", sizes, "time", "ns", measurement.Nanoseconds);
-            recorder.Add(result with { Ratio = (double)measurement.Nanoseconds / measurement.Empty, Reference = "empty program" });
-            recorder.Add(result with { Metric = "above empty", Value = measurement.Above });
+            var result = new Result(Name, measurement.Packet, "ebpf", sizes, "time", "ns", measurement.Nanoseconds)
+            {
+                Spread = Statistics.Spread(measurement.Rounds),
+                Samples = measurement.Rounds.Count,
+            };
+            recorder.Add(result with { Ratio = measurement.Nanoseconds / measurement.Empty, Reference = "empty program" });
+            recorder.Add(result with { Metric = "above empty", Value = measurement.Above, Spread = result.Spread * result.Value / measurement.Above });
         }
 
         foreach (var figure in ScaleBench.Measure())

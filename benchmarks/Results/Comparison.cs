@@ -19,6 +19,14 @@ internal static class Comparison
             }
         }
 
+        var pace = (after.Noise.Microseconds / before.Noise.Microseconds) - 1;
+        if (before.Machine.Processor != after.Machine.Processor || Math.Abs(pace) > Tolerance)
+        {
+            output.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"note: the machine itself was not the same: a fixed piece of work took {pace:+0%;-0%} in the second run ({before.Machine.Processor}, {after.Machine.Processor}): what changed below may be that"));
+        }
+
         if (before.Profile != after.Profile)
         {
             output.WriteLine($"note: profile {before.Profile} against {after.Profile}: only figures of both are compared");
@@ -41,11 +49,11 @@ internal static class Comparison
         return worse.Count == 0;
     }
 
-    /// <summary>By how much it became worse, as a share.</summary>
+    /// <summary>By how much it became worse, as a share; of what is a share itself, by how many hundredths.</summary>
     private static double Change((Result Before, Result After) pair)
     {
         var (before, after) = pair.After.IsHigherBetter ? (pair.After.Value, pair.Before.Value) : (pair.Before.Value, pair.After.Value);
-        return before == after ? 0 : before <= 0 ? double.PositiveInfinity : (after / before) - 1;
+        return before == after ? 0 : pair.After.Unit == "%" ? (after - before) / 100 : before <= 0 ? double.PositiveInfinity : (after / before) - 1;
     }
 
     private static double Limit((Result Before, Result After) pair) => Math.Max(Tolerance, 2 * Math.Max(pair.Before.Spread, pair.After.Spread));

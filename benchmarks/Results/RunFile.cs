@@ -11,8 +11,9 @@ internal sealed record Skip(string What, string Reason);
 /// <param name="Drift">The slowest of those times over the fastest, minus one.</param>
 /// <param name="Others">The share of the processors that other processes had.</param>
 /// <param name="IsNoisy">Whether figures of this run should not be compared.</param>
+/// <param name="Microseconds">The fastest of those times: how fast the machine was, to be compared with that of another run.</param>
 /// <param name="Verdict">The same in words.</param>
-internal sealed record Noise(double Drift, double Others, bool IsNoisy, string Verdict);
+internal sealed record Noise(double Drift, double Others, bool IsNoisy, double Microseconds, string Verdict);
 
 /// <summary>Everything one run found out: the content of <c>results.json</c>.</summary>
 internal sealed record RunFile

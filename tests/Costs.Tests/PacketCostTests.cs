@@ -53,7 +53,7 @@ public sealed class PacketCostTests(ITestOutputHelper output)
         var server = RuleWorld.Server;
         var (peer, port) = world.ByHand(0, Net.IpFamily.IPv4);
         var frame = Frames.Tcp(peer, 40_000, server.Addresses[0], port, Frames.Ack);
-        Assert.True(programs.Receive(server.Key.NamespacedName, frame, 1).Passes);
+        Assert.True(programs.Receive(server.Key.NamespacedName, frame, 1));
         var instructions = KernelCalls.Instructions(() => programs.Receive(server.Key.NamespacedName, frame, Runs));
         if (instructions is null)
         {

@@ -40,7 +40,7 @@ public sealed unsafe class LoadedPrograms : IDisposable
     });
 
     /// <summary>Whether a frame passes.</summary>
-    internal bool Passes(Direction direction, byte[] frame) => BpfProgram.Run(ProgramOf(direction), frame).Result != 2;
+    internal bool Passes(Direction direction, byte[] frame) => BpfProgram.Run(ProgramOf(direction), frame) != 2;
 
     /// <summary>Makes an endpoint the only one; by other secrets, so nothing is remembered. Whether its source addresses are checked.</summary>
     internal bool SetEndpoint(Endpoint endpoint, bool allowSpoofing, bool keep)
@@ -61,14 +61,14 @@ public sealed unsafe class LoadedPrograms : IDisposable
     /// <summary>Has a frame judged. The rule is known of packets that make an event.</summary>
     internal Fate Send(Direction direction, byte[] frame, PcReason expected)
     {
-        var run = BpfProgram.Run(ProgramOf(direction), frame);
+        var result = BpfProgram.Run(ProgramOf(direction), frame);
         var events = _ring.Poll(0);
         Assert.True(events.Count <= 1, $"{events.Count} events for one packet");
         var index = ((int)direction * Pc.Reasons) + (int)expected;
         _counters[index].Packets++;
         _counters[index].Bytes += (ulong)frame.Length;
         var reason = _generation.Counter(index).Packets == _counters[index].Packets ? expected : Counted(index);
-        Assert.Equal(Reasons.Verdict(reason) == FlowVerdict.Deny ? 2 : -1, run.Result);
+        Assert.Equal(Reasons.Verdict(reason) == FlowVerdict.Deny ? 2 : -1, result);
         if (events.Count == 0)
         {
             Assert.True(reason < PcReason.Audit, $"no event for {reason}");

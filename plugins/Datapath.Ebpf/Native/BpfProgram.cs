@@ -2,17 +2,13 @@ using System.Text;
 
 namespace Portcullis.Datapath.Ebpf.Native;
 
-/// <summary>What came of running a program on a packet without sending it.</summary>
-/// <param name="Result">What it returned.</param>
-/// <param name="Nanoseconds">The mean duration of one run.</param>
-internal readonly record struct TestRun(int Result, uint Nanoseconds);
-
 /// <summary>Loaded programs by file descriptor.</summary>
 internal static unsafe class BpfProgram
 {
     /// <summary>Runs a TC program on a frame as if it were on an interface of this network namespace; without a word: on loopback.</summary>
+    /// <returns>What the program returned, in the last run.</returns>
     /// <exception cref="BpfException">ENODEV: there is no such interface.</exception>
-    public static TestRun Run(int fd, ReadOnlySpan<byte> frame, int repeat = 1, int ifindex = 1)
+    public static int Run(int fd, ReadOnlySpan<byte> frame, int repeat = 1, int ifindex = 1)
     {
         // The start of struct __sk_buff, up to ifindex.
         var context = stackalloc uint[11];
@@ -30,7 +26,7 @@ internal static unsafe class BpfProgram
                 repeat = repeat,
             };
             BpfException.Check(LibBpf.bpf_prog_test_run_opts(fd, &opts), "running a program on a packet");
-            return new TestRun((int)opts.retval, opts.duration);
+            return (int)opts.retval;
         }
     }
 

@@ -96,14 +96,14 @@ public sealed unsafe class Judge : IDisposable
     {
         var before = Counters();
         var atIngress = (direction == Direction.Egress) ^ (_plan?.Flags.HasFlag(PcEndpointFlags.Self) ?? false);
-        var run = BpfProgram.Run(atIngress ? _generation.IngressProgram : _generation.EgressProgram, frame);
+        var result = BpfProgram.Run(atIngress ? _generation.IngressProgram : _generation.EgressProgram, frame);
         var after = Counters();
         var counted = Enumerable.Range(0, Pc.CounterEventsLost).Where(i => after[i].Packets != before[i].Packets).ToArray();
         var index = Assert.Single(counted);
         var reason = (PcReason)(index % Pc.Reasons);
         Assert.Equal(1ul, after[index].Packets - before[index].Packets);
         Assert.Equal((ulong)frame.Length, after[index].Bytes - before[index].Bytes);
-        Assert.Equal(Reasons.Verdict(reason) == Datapaths.FlowVerdict.Deny ? 2 : -1, run.Result);
+        Assert.Equal(Reasons.Verdict(reason) == Datapaths.FlowVerdict.Deny ? 2 : -1, result);
         if (reason != PcReason.NoEndpoint)
         {
             Assert.Equal((int)direction, index / Pc.Reasons);
@@ -114,7 +114,7 @@ public sealed unsafe class Judge : IDisposable
 
     /// <summary>Whether a frame passes. From any thread.</summary>
     internal bool Passes(Direction direction, byte[] frame) =>
-        BpfProgram.Run(direction == Direction.Egress ? _generation.IngressProgram : _generation.EgressProgram, frame).Result != 2;
+        BpfProgram.Run(direction == Direction.Egress ? _generation.IngressProgram : _generation.EgressProgram, frame) != 2;
 
     /// <summary>Only runs the program, for many packets.</summary>
     internal void SendUncounted(Direction direction, byte[] frame) =>

@@ -17,6 +17,8 @@ union {
 	struct pc_counter counter;
 	struct pc_rule_counter rule_counter;
 	struct pc_event event;
+	struct pc_interface_name interface_name;
+	struct pc_awaited awaited;
 	enum pc_direction direction;
 	enum pc_verdict_kind verdict_kind;
 	enum pc_transport transport;

@@ -47,6 +47,9 @@ public class PacketBenchmarks : IDisposable
         _denied = new IPEndPoint(server, RuleWorld.DeniedPort);
     }
 
+    [IterationSetup]
+    public void Wait() => Pace.WaitForUsual();
+
     [Benchmark(OperationsPerInvoke = Packets)]
     public void Allowed()
     {

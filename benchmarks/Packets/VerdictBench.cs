@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
+using Portcullis.Benchmarks.Running;
 using Portcullis.Datapath.Ebpf;
 using Portcullis.Datapath.Ebpf.Native;
 using Portcullis.Datapath.Ebpf.Tables;
@@ -106,6 +107,7 @@ internal sealed unsafe class VerdictBench : IDisposable
         var empty = _reference.ProgramFd("bench_empty");
         for (var round = 0; round < Rounds; round++)
         {
+            Pace.WaitForUsual();
             foreach (var (i, packet) in cases.Index())
             {
                 packet.Prepare();

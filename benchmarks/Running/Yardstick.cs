@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using Portcullis.Benchmarks.Results;
 
 namespace Portcullis.Benchmarks.Running;
@@ -14,19 +12,10 @@ internal sealed class Yardstick
     private readonly List<double> _times = [];
     private readonly (double Others, double All) _start = ReadProcessors();
 
-    // Once: fresh memory would time the kernel's page faults as well.
-    private readonly ulong[] _memory = new ulong[65_536];
-
-    /// <summary>Times the work; between suites.</summary>
+    /// <summary>Times the work of <see cref="Pace"/>; between suites.</summary>
     public void Measure()
     {
-        var rounds = new List<double>();
-        for (var round = 0; round < Rounds; round++)
-        {
-            var start = Stopwatch.GetTimestamp();
-            Work();
-            rounds.Add(Stopwatch.GetElapsedTime(start).TotalMicroseconds);
-        }
+        var rounds = Enumerable.Range(0, Rounds).Select(_ => Pace.Measure()).ToList();
 
         // Most figures are medians or minima: they bear single disturbances as this one does.
         _times.Add(Statistics.Percentile(rounds, 0.25));
@@ -41,31 +30,7 @@ internal sealed class Yardstick
         var isNoisy = drift > Tolerance || others > Tolerance;
         var verdict = isNoisy ? "too noisy: do not compare these figures with another run's" : "quiet enough to compare";
         return new Noise(drift, others, isNoisy, _times.Min(), string.Create(
-            CultureInfo.InvariantCulture, $"{verdict} (a fixed piece of work varied by {drift:P0}, others had {others:P0} of the processors; limit {Tolerance:P0} each)"));
-    }
-
-    // Four independent chains of arithmetic that meet in more memory than the first caches hold: they fill a processor's core, so that
-    // somebody on the core's other thread shows. Compiled at once: the first times would be those of the compiler.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Work()
-    {
-        var (a, b, c, d) = (88172645463325252UL, 362436069362436069UL, 521288629521288629UL, 886751235886751235UL);
-        for (var i = 0; i < 1_000_000; i++)
-        {
-            a ^= a << 13;
-            b ^= b << 13;
-            c ^= c << 13;
-            d ^= d << 13;
-            a ^= a >> 7;
-            b ^= b >> 7;
-            c ^= c >> 7;
-            d ^= d >> 7;
-            a ^= a << 17;
-            b ^= b << 17;
-            c ^= c << 17;
-            d ^= d << 17;
-            _memory[a & 65_535] += b ^ c ^ d;
-        }
+            CultureInfo.InvariantCulture, $"{verdict} (a fixed piece of work varied by {drift:P0}, others had {others:P0} of the processors; limit {Tolerance:P0} each; waited {Pace.Waited.TotalSeconds:F0} s for a neighbour to end)"));
     }
 
     /// <summary>Processor seconds of what is not this process and its ended children, and of everything including idling.</summary>

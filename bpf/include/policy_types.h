@@ -225,6 +225,17 @@ struct pc_counter {
 	__u64 bytes;
 };
 
+/* An interface by its name, with zeros behind it. */
+struct pc_interface_name {
+	char letters[16]; /* IFNAMSIZ */
+};
+
+/* What may not pass an interface before the programs are on it: 0, or the direction as the endpoint sees it plus one. */
+struct pc_awaited {
+	__u8 in; /* of packets that come in by the interface */
+	__u8 out; /* of those that leave by it */
+};
+
 /* Packets that a rule decided. Per processor, by rule number; whatever no rule decided is at 0. */
 enum pc_rule_fate {
 	PC_RULE_ALLOWED = 0,

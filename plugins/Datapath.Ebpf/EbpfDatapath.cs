@@ -16,6 +16,7 @@ internal sealed partial class EbpfDatapath : IDatapath
     private readonly TimeProvider _time;
     private readonly EbpfPaths _paths;
     private readonly Attachments _attachments;
+    private readonly InterfaceGate _gate;
 
     /// <summary>Held while hooks of interfaces are changed: by a caller, or by <see cref="RepairDrift"/>.</summary>
     private readonly Lock _hooks = new();
@@ -52,6 +53,7 @@ internal sealed partial class EbpfDatapath : IDatapath
         _time = time;
         _paths = new EbpfPaths(settings.Instance);
         _attachments = new Attachments(settings.Instance, _paths);
+        _gate = new InterfaceGate(logger);
     }
 
     /// <summary>Whether to attach by clsact filters even where the kernel has TCX links.</summary>
@@ -97,10 +99,12 @@ internal sealed partial class EbpfDatapath : IDatapath
         }
 
         var endpoints = Merge(changes);
+        var awaited = InterfaceGate.AwaitedBy(endpoints.Values);
         var problems = new List<Finding>();
         using var hooks = _hooks.EnterScope();
         try
         {
+            _gate.Add(awaited);
             if (_lowering is null || changes.Replace)
             {
                 // A world of its own: ids from before do not carry over.
@@ -117,6 +121,8 @@ internal sealed partial class EbpfDatapath : IDatapath
 
                 ApplyInPlace(changes, endpoints, problems);
             }
+
+            _gate.RemoveAllBut(awaited);
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException or KeyNotFoundException or IOException or UnauthorizedAccessException)
         {
@@ -172,6 +178,7 @@ internal sealed partial class EbpfDatapath : IDatapath
 
             var counters = (PcCounter[])_countedBefore.Clone();
             _generation.AddCounters(counters);
+            _gate.AddCounters(counters);
             return new DatapathStatus
             {
                 Packets = Reasons.Count(counters),
@@ -548,6 +555,7 @@ internal sealed partial class EbpfDatapath : IDatapath
 
     private void Forget()
     {
+        _gate.Dispose();
         lock (_lock)
         {
             _flows.Use(null);

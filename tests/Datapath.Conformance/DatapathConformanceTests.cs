@@ -21,6 +21,9 @@ public abstract partial class DatapathConformanceTests
     /// <summary>Where the datapath does otherwise, and must.</summary>
     internal virtual IReadOnlyList<NamedDifference> Differences => [];
 
+    /// <summary>Why the kernel lets an interface that is still to come be open until its rules are there; null: it does not.</summary>
+    internal virtual string? OpenAtFirst => null;
+
     /// <summary>Does what somebody else could do to stop the datapath from enforcing.</summary>
     internal abstract void Sabotage(PolicedNode node);
 
@@ -75,6 +78,54 @@ public abstract partial class DatapathConformanceTests
         Assert.Empty(KernelState(node));
         Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.A, node.B, family, 80));
         Assert.Empty(await node.CleanupAsync());
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public async Task Interface_StillToCome_IsClosedFromItsFirstPacketAndOpensOnceItIsThere(IpFamily family)
+    {
+        if (OpenAtFirst is { } reason)
+        {
+            Assert.Skip(reason);
+        }
+
+        await using var node = CreateNode();
+        await using var mine = HttpResponder.Start(node.A.Network, 80);
+        await using var http = HttpResponder.Start(node.B.Network, 80);
+        var there = node.Endpoint(node.B, ingress: 1, egress: 2);
+        var awaited = there with { Link = null, Addresses = [], AwaitedInterfaces = ["notthere0", node.B.HostInterface] };
+        RuleSet[] rules = [Isolated(1, Direction.Ingress, Rule(RuleAction.Accept, 1)), Isolated(2, Direction.Egress)];
+
+        // Nobody has told the datapath that the interface is there.
+        await node.ReplaceAsync(rules, [Peers(1)], awaited);
+        Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.A, node.B, family, 80));
+        Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.B, node.A, family, 80));
+        Assert.Contains(node.Datapath.GetStatus().Packets, counter => counter is { Direction: Direction.Egress, Verdict: FlowVerdict.Deny, Packets: > 0 });
+
+        await node.ApplyAsync(new ChangeSet { Revision = 0, PeerSets = [new PeerSetDelta(new(1), "set 1", [.. node.A.Addresses.Items.Select(IpPrefix.Host)], [])], Endpoints = [there] });
+        Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.A, node.B, family, 80));
+        Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.B, node.A, family, 80));
+
+        // Gone without a rule for what comes next: closed again, until nobody waits any more.
+        await node.ApplyAsync(new ChangeSet { Revision = 0, Endpoints = [awaited] });
+        Assert.Equal(ProbeOutcome.Denied, await TcpAsync(node.B, node.A, family, 80));
+        await node.ApplyAsync(new ChangeSet { Revision = 0, RemovedEndpoints = [there.Workload] });
+        Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.B, node.A, family, 80));
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public async Task Interface_StillToCome_IsOpenWhereNoPolicyIsolates(IpFamily family)
+    {
+        await using var node = CreateNode();
+        await using var mine = HttpResponder.Start(node.A.Network, 80);
+        await using var http = HttpResponder.Start(node.B.Network, 80);
+        var endpoint = node.Endpoint(node.B) with { Link = null, AwaitedInterfaces = [node.B.HostInterface] };
+
+        await node.ReplaceAsync([Isolated(1, Direction.Ingress)], [], endpoint);
+
+        Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.A, node.B, family, 80));
+        Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.B, node.A, family, 80));
     }
 
     [Theory]

@@ -11,6 +11,9 @@ public sealed class ConformanceTests : DatapathConformanceTests
 {
     internal override IReadOnlyList<NamedDifference> Differences => [];
 
+    internal override string? OpenAtFirst =>
+        Environment.OSVersion.Version < new Version(6, 4) ? "no eBPF programs at netfilter's hooks on this kernel (since 6.4)" : null;
+
     internal override PolicedNode CreateNode(EstablishedConnections established = EstablishedConnections.Enforce) => new Node(established);
 
     internal override void Sabotage(PolicedNode node)

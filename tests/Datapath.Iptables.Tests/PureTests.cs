@@ -122,7 +122,7 @@ public sealed class InterfaceOwnersTests
 
         var owners = InterfaceOwners.Of([On("a", "veth0"), On("b", "veth0"), On("c", "veth+"), On("d", "x\"y"), On("e", "veth1")], problems);
 
-        Assert.Equal(["e"], owners.Policed.Select(owner => owner.Workload.Name));
+        Assert.Equal(["e"], owners.Policed.Select(policed => policed.Endpoint.Workload.Name));
         Assert.Equal(["veth+", "veth0", "x\"y"], owners.Closed);
         Assert.Equal(["endpoint default/b", "endpoint default/c", "endpoint default/d"], problems.Select(problem => problem.Object));
     }

@@ -27,6 +27,26 @@ public sealed class VpcInterfaceNamesTests
     }
 
     [Fact]
+    public void Pod_ScheduledHereWithoutInterface_AwaitsItUnderBothNames()
+    {
+        var endpoint = Assert.Single(Resolve(Pod("node")));
+
+        Assert.Null(endpoint.Link);
+        Assert.Equal(["eni68caf03a5f4", "vlan68caf03a5f4"], endpoint.AwaitedInterfaces);
+    }
+
+    [Fact]
+    public void Pod_WithoutInterface_AwaitsTheOneItNames() =>
+        Assert.Equal(["tap3"], Assert.Single(Resolve(Pod("node") with { Interface = "tap3" })).AwaitedInterfaces);
+
+    [Fact]
+    public void Pod_WithAnAddressAndNoInterface_AwaitsNone() =>
+        Assert.Empty(Assert.Single(Resolve(Pod("node") with { Addresses = [IpAddress.Parse("10.0.0.7")] })).AwaitedInterfaces);
+
+    [Fact]
+    public void Pod_WithInterface_AwaitsNone() => Assert.Empty(Assert.Single(Resolve(Pod("node"), ("eni68caf03a5f4", 7))).AwaitedInterfaces);
+
+    [Fact]
     public void Pod_WithFurtherInterfaces_IsPolicedOnEach()
     {
         var endpoints = Resolve(Pod("node"), ("eni68caf03a5f4", 7), ("eni24175d5a8ef", 8));

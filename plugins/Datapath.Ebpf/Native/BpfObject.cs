@@ -88,6 +88,18 @@ internal sealed unsafe class BpfObject : IDisposable
         Reuse(section, handle.Fd);
     }
 
+    /// <summary>Says of what kind the programs are, where libbpf does not know it from their section. Before <see cref="Load"/>.</summary>
+    /// <param name="type">enum bpf_prog_type.</param>
+    /// <param name="attachType">enum bpf_attach_type.</param>
+    public void SetKind(int type, int attachType)
+    {
+        foreach (var program in Programs())
+        {
+            BpfException.Check(LibBpf.bpf_program__set_type(program, type), "setting a program's type");
+            BpfException.Check(LibBpf.bpf_program__set_expected_attach_type(program, attachType), "setting where a program belongs");
+        }
+    }
+
     /// <summary>Uses an existing map instead of creating one. Before <see cref="Load"/>.</summary>
     public void Reuse(string map, int existing) =>
         BpfException.Check(LibBpf.bpf_map__reuse_fd(FindMap(map), existing), $"reusing table {map}");

@@ -111,6 +111,21 @@ internal struct PcCounter
     public ulong Bytes;
 }
 
+/// <summary>Mirror of struct pc_interface_name.</summary>
+[InlineArray(16)]
+internal struct PcInterfaceName
+{
+    private byte _first;
+}
+
+/// <summary>Mirror of struct pc_awaited.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct PcAwaited
+{
+    public byte In;
+    public byte Out;
+}
+
 /// <summary>Mirror of struct pc_rule_counter.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct PcRuleCounter

@@ -17,6 +17,7 @@ internal static unsafe partial class LibC
     public const int EINTR = 4;
     public const int EAGAIN = 11;
     public const int EACCES = 13;
+    public const int EBUSY = 16;
     public const int EEXIST = 17;
     public const int ENODEV = 19;
     public const int EINVAL = 22;
@@ -62,6 +63,9 @@ internal static unsafe partial class LibC
 
     [LibraryImport(Library, SetLastError = true), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
     public static partial int clock_getres(int clock, Timespec* resolution);
+
+    [LibraryImport(Library, SetLastError = true), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    public static partial nint syscall(nint number, nint command, void* attributes, nint size);
 
     [StructLayout(LayoutKind.Sequential)]
     internal struct Timespec

@@ -121,16 +121,16 @@ internal sealed class Dispatch
         }
     }
 
-    /// <summary>Leads packets of these endpoints' interfaces to their rules.</summary>
+    /// <summary>Leads packets of these interfaces to their endpoints' rules.</summary>
     /// <param name="plan">Where to put the changes.</param>
-    /// <param name="endpoints">The endpoints, one for each interface.</param>
+    /// <param name="interfaces">The interfaces.</param>
     /// <param name="flowsOf">The chain that judges packets of a rule set's direction, for endpoints on a side.</param>
     /// <param name="repliesOf">
     /// The chain that judges replies to flows of the first rule set's direction, and by the second what is none; null when replies are not judged.
     /// </param>
     public void Update(
         Plan plan,
-        IReadOnlyList<Endpoint> endpoints,
+        IReadOnlyList<PolicedInterface> interfaces,
         Func<RuleSetId, InterfaceSide, string> flowsOf,
         Func<RuleSetId, RuleSetId, InterfaceSide, string>? repliesOf)
     {
@@ -140,7 +140,7 @@ internal sealed class Dispatch
         {
             var flows = new Dictionary<string, string>();
             var replies = new Dictionary<string, string>();
-            foreach (var endpoint in endpoints)
+            foreach (var (name, endpoint) in interfaces)
             {
                 var isIngress = SideOf(endpoint.Side, Direction.Ingress) == side;
                 if ((isIngress ? endpoint.Ingress : endpoint.Egress) is not { } rules)
@@ -148,12 +148,12 @@ internal sealed class Dispatch
                     continue;
                 }
 
-                flows.Add(endpoint.Link!.Value.Name, flowsOf(rules, endpoint.Side));
+                flows.Add(name, flowsOf(rules, endpoint.Side));
 
                 // A reply belongs to a flow of the other direction. Where nothing judges that one, every reply passes.
                 if (repliesOf is not null && (isIngress ? endpoint.Egress : endpoint.Ingress) is { } opposite)
                 {
-                    replies.Add(endpoint.Link!.Value.Name, repliesOf(opposite, rules, endpoint.Side));
+                    replies.Add(name, repliesOf(opposite, rules, endpoint.Side));
                 }
             }
 
@@ -163,9 +163,9 @@ internal sealed class Dispatch
 
         if (!_settings.AllowSpoofing)
         {
-            _checked.Update(endpoints
-                .Where(endpoint => endpoint is { Side: InterfaceSide.Peer, Addresses.IsEmpty: false })
-                .ToDictionary(endpoint => endpoint.Link!.Value.Name, _ => _verdicts.Spoofed), In("raw"));
+            _checked.Update(interfaces
+                .Where(policed => policed.Endpoint is { Side: InterfaceSide.Peer, Addresses.IsEmpty: false })
+                .ToDictionary(policed => policed.Name, _ => _verdicts.Spoofed), In("raw"));
         }
     }
 

@@ -5,10 +5,15 @@ using Portcullis.Rules;
 
 namespace Portcullis.Datapath.Iptables.Rendering;
 
+/// <summary>An interface by name, which may be still to come: rules need no more than its name.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Endpoint">Whose it is.</param>
+internal readonly record struct PolicedInterface(string Name, Endpoint Endpoint);
+
 /// <summary>Which endpoint an interface belongs to.</summary>
-/// <param name="Policed">The endpoints that have an interface of their own, in order of name.</param>
+/// <param name="Policed">The interfaces that belong to one endpoint, in the order of endpoints.</param>
 /// <param name="Closed">The interfaces that nothing may pass because their packets cannot be told to belong to one endpoint, in order.</param>
-internal sealed record InterfaceOwners(IReadOnlyList<Endpoint> Policed, IReadOnlyList<string> Closed)
+internal sealed record InterfaceOwners(IReadOnlyList<PolicedInterface> Policed, IReadOnlyList<string> Closed)
 {
     // IFNAMSIZ without the final zero.
     private const int LongestName = 15;
@@ -27,24 +32,22 @@ internal sealed record InterfaceOwners(IReadOnlyList<Endpoint> Policed, IReadOnl
         var closed = new SortedSet<string>(StringComparer.Ordinal);
         foreach (var endpoint in endpoints)
         {
-            if (endpoint.Link is not { } link)
+            foreach (var name in endpoint.Link is { } link ? [link.Name] : endpoint.AwaitedInterfaces)
             {
-                continue;
-            }
-
-            if (!IsWritable(link.Name))
-            {
-                closed.Add(link.Name);
-                problems.Add(Problem(endpoint, $"rules cannot be written for an interface named '{link.Name}': nothing passes it; rename it"));
-            }
-            else if (!owners.TryAdd(link.Name, endpoint))
-            {
-                closed.Add(link.Name);
-                problems.Add(Problem(endpoint, $"interface {link.Name} belongs to {owners[link.Name].Workload} too: nothing passes it; give each its own"));
+                if (!IsWritable(name))
+                {
+                    closed.Add(name);
+                    problems.Add(Problem(endpoint, $"rules cannot be written for an interface named '{name}': nothing passes it; rename it"));
+                }
+                else if (!owners.TryAdd(name, endpoint))
+                {
+                    closed.Add(name);
+                    problems.Add(Problem(endpoint, $"interface {name} belongs to {owners[name].Workload} too: nothing passes it; give each its own"));
+                }
             }
         }
 
-        return new InterfaceOwners([.. owners.Values.Where(endpoint => !closed.Contains(endpoint.Link!.Value.Name))], [.. closed]);
+        return new InterfaceOwners([.. owners.Where(owner => !closed.Contains(owner.Key)).Select(owner => new PolicedInterface(owner.Key, owner.Value))], [.. closed]);
     }
 
     /// <summary>Matches an interface of any name. Where only a prefix can be written, others that begin with it are matched too.</summary>

@@ -203,7 +203,7 @@ internal sealed class Layout
         }
     }
 
-    // Chains are made when the first endpoint with an interface needs them.
+    // Chains are made when the first interface needs them.
     private string FlowsOf(Plan plan, RuleSetId id, InterfaceSide side)
     {
         if (!_ruleSets.TryGetValue((id, side), out var chains))
@@ -295,20 +295,19 @@ internal sealed class Layout
     private void Dispatch(Plan plan)
     {
         var owners = InterfaceOwners.Of(_world.Endpoints.Values, plan.Problems);
-        var endpoints = owners.Policed;
         _dispatch.Close(plan, owners.Closed);
         _dispatch.Update(
             plan,
-            endpoints,
+            owners.Policed,
             (id, side) => FlowsOf(plan, id, side),
             _settings.Established == EstablishedConnections.Enforce ? (id, own, side) => RepliesOf(plan, id, own, side) : null);
         foreach (var family in _families)
         {
-            var elements = endpoints
-                .Where(endpoint => endpoint.Side == InterfaceSide.Peer)
-                .SelectMany(endpoint => endpoint.Addresses.Items
+            var elements = owners.Policed
+                .Where(policed => policed.Endpoint.Side == InterfaceSide.Peer)
+                .SelectMany(policed => policed.Endpoint.Addresses.Items
                     .Where(address => address.Family == family)
-                    .Select(address => $"{address},{endpoint.Link!.Value.Name}"))
+                    .Select(address => $"{address},{policed.Name}"))
                 .ToHashSet();
             var (name, before) = (PeerSets.NameOf(_ownAddresses, family), _ownElements[family]);
             foreach (var element in elements.Except(before))

@@ -29,4 +29,8 @@ public sealed record Endpoint(
     EquatableArray<IpAddress> Addresses,
     RuleSetId? Ingress,
     RuleSetId? Egress,
-    Link? Link = null);
+    Link? Link = null)
+{
+    /// <summary>While the interface is absent: the names it may come by. The host fills them in.</summary>
+    public EquatableArray<string> AwaitedInterfaces { get; init; } = [];
+}

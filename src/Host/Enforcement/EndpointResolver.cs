@@ -85,7 +85,8 @@ internal sealed class EndpointResolver(IReadOnlyList<string> closedPrefixes)
         var problems = ImmutableArray.CreateBuilder<Finding>();
         foreach (var (name, endpoint) in _compiled)
         {
-            wanted[name] = endpoint with { Link = FindLink(endpoint, table) };
+            var link = FindLink(endpoint, table);
+            wanted[name] = endpoint with { Link = link, AwaitedInterfaces = link is null ? AwaitedBy(endpoint) : [] };
             foreach (var further in FurtherInterfaces(endpoint, table))
             {
                 wanted[further.Workload] = further;
@@ -106,7 +107,7 @@ internal sealed class EndpointResolver(IReadOnlyList<string> closedPrefixes)
             }
 
             wanted[claims[link.Index]] = wanted[claims[link.Index]] with { Ingress = ClosedInterface.Ingress.Id, Egress = ClosedInterface.Egress.Id };
-            wanted[endpoint.Workload] = endpoint with { Link = null };
+            wanted[endpoint.Workload] = endpoint with { Link = null, AwaitedInterfaces = [] };
             problems.Add(new Finding(
                 FindingSeverity.Error,
                 default,
@@ -126,6 +127,12 @@ internal sealed class EndpointResolver(IReadOnlyList<string> closedPrefixes)
 
     /// <summary>Scheduled here, but the network plugin has not got to it yet.</summary>
     private static bool IsStarting(Endpoint endpoint) => endpoint is { InterfaceName: null, Addresses.IsEmpty: true };
+
+    // Where neither source nor naming tells, the interface is found by a route, once there is one.
+    private static EquatableArray<string> AwaitedBy(Endpoint endpoint) =>
+        endpoint.InterfaceName is { } name ? [name]
+        : IsStarting(endpoint) && endpoint.Side == InterfaceSide.Peer ? [.. VpcInterfaceNames.NamesOf(endpoint.Workload)]
+        : [];
 
     /// <summary>A pod on several networks has more interfaces by the same rule of naming; their addresses are not in its status.</summary>
     private static IEnumerable<Endpoint> FurtherInterfaces(Endpoint endpoint, LinkTable table)

@@ -19,6 +19,13 @@ internal static class VpcInterfaceNames
     /// <param name="index">0 for its first interface; further ones count from 1.</param>
     public static string NameOf(NamespacedName pod, int index = 0) => Prefixes[0] + HashOf(pod, index);
 
+    /// <summary>The names that a pod's first interface may have.</summary>
+    public static IEnumerable<string> NamesOf(NamespacedName pod)
+    {
+        var hash = HashOf(pod, index: 0);
+        return Prefixes.Select(prefix => prefix + hash);
+    }
+
     /// <summary>A pod's interface; null when there is none of that name.</summary>
     public static Link? Find(NamespacedName pod, int index, LinkTable table)
     {

@@ -22,6 +22,7 @@ public sealed class LayoutTests
         { typeof(PcCounter), "pc_counter" },
         { typeof(PcRuleCounter), "pc_rule_counter" },
         { typeof(PcEvent), "pc_event" },
+        { typeof(PcAwaited), "pc_awaited" },
     };
 
     [Theory, MemberData(nameof(Structs))]
@@ -40,6 +41,7 @@ public sealed class LayoutTests
     [InlineData("pc_row", 1024)]
     [InlineData("pc_page", 1024)]
     [InlineData("pc_permit_bucket", 128)]
+    [InlineData("pc_interface_name", 16)]
     public void Struct_WithoutMirror_HasTheSizeThatUserSpaceAssumes(string name, int size) => Assert.Equal(size, Types.Struct(name).Size);
 
     [Fact]

@@ -70,16 +70,16 @@ public sealed class KubernetesMachine : IAsyncLifetime
     }
 
     /// <summary>Starts an agent without waiting for anything.</summary>
-    internal AgentProcess LaunchAgent(string settings = "", string policies = "resources")
+    internal AgentProcess LaunchAgent(string settings = "", string policies = "resources", string datapath = "ebpf")
     {
         var instance = $"{_name}{_folders.Count}";
-        var folder = new AgentFolder(Path.Combine(Path.GetTempPath(), instance), Scenario.Node.Name, instance, "ebpf");
+        var folder = new AgentFolder(Path.Combine(Path.GetTempPath(), instance), Scenario.Node.Name, instance, datapath);
         _folders.Add(folder);
         File.WriteAllText(folder.Configuration, $$"""
             source:
               plugin: kubernetes
               kubernetes: { kubeconfig: {{Api.AgentKubeconfig}}, policies: {{policies}} }
-            datapath: { plugin: ebpf }
+            datapath: { plugin: {{datapath}} }
             node: { name: {{Scenario.Node.Name}}, instance: {{instance}} }
             api: { socket: {{folder.Socket}} }
             metrics: { listen: "" }
@@ -91,9 +91,9 @@ public sealed class KubernetesMachine : IAsyncLifetime
     }
 
     /// <summary>Starts an agent and waits until it is ready.</summary>
-    internal async Task<AgentProcess> StartAgentAsync(string settings = "")
+    internal async Task<AgentProcess> StartAgentAsync(string settings = "", string datapath = "ebpf")
     {
-        var agent = LaunchAgent(settings);
+        var agent = LaunchAgent(settings, datapath: datapath);
         await agent.WaitReadyAsync(TestContext.Current.CancellationToken);
         return agent;
     }

@@ -95,6 +95,30 @@ public sealed class AgentConfigurationTests : IDisposable
     }
 
     [Fact]
+    public void Errors_BracketThatIsNotClosed_NamesFileAndLine()
+    {
+        var file = Write("datapath: [{ plugin: ebpf }\nnode: { instance: x }\napi: y\n");
+
+        var error = Assert.Single(Load(file, []).Errors([]));
+
+        Assert.StartsWith($"{file}:1: not valid YAML", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Read_OfAFileWithACharacterTooFewOrTooMany_NeverFailsOtherwiseThanBySayingSo()
+    {
+        const string text = "source: { plugin: file, file: { paths: [/a, \"b\"] } }\ndatapath: { plugin: ebpf }\nnode:\n  addresses:\n    - 10.0.0.1\n  name: 'n'\n# end\n";
+        for (var position = 0; position < text.Length; position++)
+        {
+            Load(Write(text.Remove(position, 1)), []);
+            foreach (var added in "[]{}:,-'\"#&*!|>%@\t\n")
+            {
+                Load(Write(text.Insert(position, $"{added}")), []);
+            }
+        }
+    }
+
+    [Fact]
     public void Errors_SyntaxError_NamesFileAndLine()
     {
         var file = Write("node:\n  name: [unclosed\n");

@@ -25,13 +25,19 @@ internal static class ConfigurationFile
         }
 
         var settings = new List<Setting>();
+        var parser = new Parser(new StringReader(text));
         try
         {
-            Parse(text, path, settings, errors);
+            Parse(parser, path, settings, errors);
         }
         catch (YamlException exception)
         {
             errors.Add($"{path}:{exception.Start.Line}:{exception.Start.Column}: not valid YAML: {exception.Message}");
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            // The parser lets some malformed input through to its internals.
+            errors.Add($"{path}:{parser.Current?.End.Line ?? 1}: not valid YAML: a bracket, brace or quote is not closed, or a colon is missing, here or above");
         }
 
         return settings;
@@ -54,17 +60,17 @@ internal static class ConfigurationFile
                 ? [.. list.Select(node => ((YamlScalarNode)node).Value ?? string.Empty)]
                 : null;
         }
-        catch (YamlException)
+        catch (Exception exception) when (exception is not OutOfMemoryException)
         {
             // Not a list after all, for example an address in brackets with a port: plain text.
             return null;
         }
     }
 
-    private static void Parse(string text, string path, List<Setting> settings, ICollection<string> errors)
+    private static void Parse(Parser parser, string path, List<Setting> settings, ICollection<string> errors)
     {
         var stream = new YamlStream();
-        stream.Load(new StringReader(text));
+        stream.Load(parser);
         if (stream.Documents.Count > 1)
         {
             errors.Add($"{path}: holds {stream.Documents.Count} documents; a configuration is one");

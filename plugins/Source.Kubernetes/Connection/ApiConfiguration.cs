@@ -56,8 +56,7 @@ internal static class ApiConfiguration
         {
             return read();
         }
-        catch (Exception exception) when (exception is KubeConfigException or IOException or UnauthorizedAccessException
-            or YamlDotNet.Core.YamlException or FormatException or NullReferenceException or System.Security.Cryptography.CryptographicException)
+        catch (Exception exception) when (exception is not (ApiConfigurationException or OutOfMemoryException))
         {
             throw new ApiConfigurationException($"{what} cannot be used: {exception.Message.ReplaceLineEndings(" ")}", exception);
         }

@@ -7,7 +7,10 @@ internal static class Comparison
 {
     private const double Tolerance = 0.10;
 
-    /// <summary>Prints what became worse and what became better by more than a tenth and more than its own spread.</summary>
+    // What happened once in a hundred times, or once, happens otherwise the next time.
+    private const double ExtremeTolerance = 0.50;
+
+    /// <summary>Prints what became worse and what became better by more than a tenth (half for p99 and maximum) and more than its own spread.</summary>
     /// <returns>Whether nothing became worse.</returns>
     public static bool Print(RunFile before, RunFile after, TextWriter output)
     {
@@ -45,7 +48,7 @@ internal static class Comparison
         Print("better", better, output);
         output.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{pairs.Count} figures compared: {worse.Count} worse, {better.Count} better, {pairs.Count - worse.Count - better.Count} the same within {Tolerance:P0} or their spread"));
+            $"{pairs.Count} figures compared: {worse.Count} worse, {better.Count} better, {pairs.Count - worse.Count - better.Count} the same within {Tolerance:P0} ({ExtremeTolerance:P0} for p99 and maximum) or their spread"));
         return worse.Count == 0;
     }
 
@@ -56,7 +59,10 @@ internal static class Comparison
         return before == after ? 0 : pair.After.Unit == "%" ? (after - before) / 100 : before <= 0 ? double.PositiveInfinity : (after / before) - 1;
     }
 
-    private static double Limit((Result Before, Result After) pair) => Math.Max(Tolerance, 2 * Math.Max(pair.Before.Spread, pair.After.Spread));
+    private static double Limit((Result Before, Result After) pair) =>
+        Math.Max(IsExtreme(pair.After) ? ExtremeTolerance : Tolerance, 2 * Math.Max(pair.Before.Spread, pair.After.Spread));
+
+    private static bool IsExtreme(Result result) => result.Metric.EndsWith("p99", StringComparison.Ordinal) || result.Metric.EndsWith("max", StringComparison.Ordinal);
 
     private static void Print(string what, List<(Result Before, Result After)> pairs, TextWriter output)
     {

@@ -10,8 +10,9 @@ namespace Portcullis.Benchmarks.RuleUpdate;
 
 /// <summary>What a change was counted to cost, beside the clock of BenchmarkDotNet.</summary>
 /// <param name="Datapath">The datapath's share of the time, in microseconds.</param>
-/// <param name="Calls">What the kernel was asked for; null when this machine cannot count it.</param>
-internal sealed record UpdateCounts(IReadOnlyList<double> Datapath, KernelCallCounts? Calls);
+/// <param name="Allocated">The memory that each of some changes allocated, in bytes.</param>
+/// <param name="Calls">What the kernel was asked for by each of them; none when this machine cannot count it.</param>
+internal sealed record UpdateCounts(IReadOnlyList<double> Datapath, IReadOnlyList<double> Allocated, IReadOnlyList<KernelCallCounts> Calls);
 
 /// <summary>What a change of rules costs until it is enforced.</summary>
 internal sealed class UpdateSuite : ISuite
@@ -49,16 +50,17 @@ internal sealed class UpdateSuite : ISuite
             var setting = CaseKey.SettingOf(report.BenchmarkCase);
             var time = suite.Time(report, Cases[method], setting, "us", setting == reference ? null : CaseKey.Median(summary, method, reference), "none");
             recorder.Add(time);
-            recorder.Add(suite.Allocated(report, Cases[method], setting));
-            if (setting.Kind == DatapathKind.None || !Counts.TryGetValue((setting, method), out var counts))
+            var counts = Counts[(setting, method)];
+            recorder.Add(time with { Metric = "allocated", Unit = "B", Ratio = null, Reference = null }, counts.Allocated);
+            if (setting.Kind == DatapathKind.None)
             {
                 continue;
             }
 
             recorder.Add(time with { Metric = "datapath's share", Ratio = null, Reference = null }, counts.Datapath);
-            foreach (var (metric, count) in counts.Calls?.Named() ?? [])
+            foreach (var counted in counts.Calls.SelectMany(calls => calls.Named()).GroupBy(named => named.Metric, named => (double)named.Count))
             {
-                recorder.Add(time with { Metric = metric, Unit = "calls", Value = count, Spread = 0, Samples = 1, Ratio = null, Reference = null });
+                recorder.Add(time with { Metric = counted.Key, Unit = "calls", Ratio = null, Reference = null }, [.. counted]);
             }
         }
 

@@ -18,6 +18,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 struct sk_buff {
 	unsigned int len;
+	unsigned int data_len;
+	__u16 network_header;
+	unsigned char *head;
 } KERNEL_TYPE;
 
 struct net_device {
@@ -58,10 +61,24 @@ static __always_inline const struct pc_awaited *awaited(const struct net_device 
 	return bpf_core_read_str(name.letters, sizeof(name.letters), &device->name) < 0 ? 0 : bpf_map_lookup_elem(&pc_awaited, &name);
 }
 
+/* Passes as on every isolated endpoint; what it asks for would be asked for again only a second later. */
+static __always_inline int is_neighbour_discovery(const struct sk_buff *skb)
+{
+	__u8 header[41]; /* IPv6 and the ICMPv6 type */
+
+	if (skb->len - skb->data_len < sizeof(header) ||
+	    bpf_probe_read_kernel(header, sizeof(header), skb->head + skb->network_header))
+		return 0;
+	return header[0] >> 4 == 6 && header[6] == 58 && header[7] == 255 && header[40] >= 133 && header[40] <= 137;
+}
+
 static __always_inline int hold_back(const struct bpf_nf_ctx *ctx, __u32 direction)
 {
-	struct pc_counter *counter = bpf_map_lookup_elem(&pc_held_back, &direction);
+	struct pc_counter *counter;
 
+	if (is_neighbour_discovery(ctx->skb))
+		return NF_ACCEPT;
+	counter = bpf_map_lookup_elem(&pc_held_back, &direction);
 	if (counter) {
 		counter->packets++;
 		counter->bytes += ctx->skb->len + ETH_HLEN;

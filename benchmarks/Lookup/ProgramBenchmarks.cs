@@ -52,9 +52,6 @@ public class ProgramBenchmarks
         Expect(RuleWorld.Client, _reply, passes: true);
     }
 
-    [IterationSetup]
-    public void Wait() => Pace.WaitForUsual();
-
     [Benchmark(OperationsPerInvoke = Runs)]
     public void Empty() => _programs!.RunEmpty(_allowed, Runs);
 

@@ -56,7 +56,7 @@ internal sealed partial class InterfaceGate(ILogger logger) : IDisposable
         try
         {
             _programs ??= Load();
-            foreach (var (name, closed) in awaited)
+            foreach (var (name, closed) in awaited.Where(one => !_awaited.TryGetValue(one.Key, out var known) || (known.In, known.Out) != (one.Value.In, one.Value.Out)))
             {
                 BpfMap.Set(_programs.MapFd("pc_awaited"), KeyOf(name), closed, $"closing interface {name}");
                 _awaited[name] = closed;

@@ -133,11 +133,17 @@ public abstract partial class DatapathConformanceTests
     }
 
     [Fact]
-    public async Task NeighbourDiscovery_UnderFullIsolation_StillWorks()
+    public Task NeighbourDiscovery_UnderFullIsolation_StillWorks() => NeighbourIsFoundAsync(endpoint => endpoint);
+
+    [Fact]
+    public Task NeighbourDiscovery_OnAnInterfaceStillToCome_StillWorks() =>
+        NeighbourIsFoundAsync(endpoint => endpoint with { Link = null, AwaitedInterfaces = [endpoint.InterfaceName!] });
+
+    private async Task NeighbourIsFoundAsync(Func<Endpoint, Endpoint> change)
     {
         await using var node = CreateNode();
         await node.ReplaceAsync(
-            [Isolated(1, Direction.Ingress), Isolated(2, Direction.Egress)], [], node.Endpoint(node.A, ingress: 1, egress: 2));
+            [Isolated(1, Direction.Ingress), Isolated(2, Direction.Egress)], [], change(node.Endpoint(node.A, ingress: 1, egress: 2)));
         var address = node.A.Address(IpFamily.IPv6).ToString();
 
         node.Network.Node.Ip($"neigh replace {address} dev {node.A.HostInterface} use");

@@ -73,28 +73,32 @@ public sealed class AgentProcess : IDisposable
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(ReadyLimit);
+        string? refusal = null;
         try
         {
-            // Until the socket is there is nothing to wait for but the socket.
             using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
-            while (!AgentClient.IsRunning(_folder.Socket))
+            while (true)
             {
                 ThrowIfEnded();
-                await timer.WaitForNextTickAsync(limit.Token);
-            }
+                try
+                {
+                    if (AgentClient.IsRunning(_folder.Socket) && (await GetStatusAsync($"/v1/wait?timeoutMs={ReadyLimit.TotalMilliseconds:F0}", limit.Token)).Ready)
+                    {
+                        return;
+                    }
+                }
+                catch (CommandException exception)
+                {
+                    // A program that a killed predecessor was about to start holds its socket until it runs: that answers nobody.
+                    refusal = $": {exception.Message}";
+                }
 
-            while (!(await GetStatusAsync($"/v1/wait?timeoutMs={ReadyLimit.TotalMilliseconds:F0}", limit.Token)).Ready)
-            {
-                ThrowIfEnded();
+                await timer.WaitForNextTickAsync(limit.Token);
             }
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw Failure($"the agent is not ready after {ReadyLimit.TotalSeconds:F0} s");
-        }
-        catch (CommandException exception) when (!_process.HasExited)
-        {
-            throw Failure(exception.Message);
+            throw Failure($"the agent is not ready after {ReadyLimit.TotalSeconds:F0} s{refusal}");
         }
     }
 

@@ -18,7 +18,7 @@ internal sealed record Noise(double Drift, double Others, bool IsNoisy, double M
 /// <summary>Everything one run found out: the content of <c>results.json</c>.</summary>
 internal sealed record RunFile
 {
-    public const int CurrentSchema = 1;
+    public const int CurrentSchema = 2;
 
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
 

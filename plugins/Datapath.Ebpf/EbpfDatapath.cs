@@ -99,12 +99,10 @@ internal sealed partial class EbpfDatapath : IDatapath
         }
 
         var endpoints = Merge(changes);
-        var awaited = InterfaceGate.AwaitedBy(endpoints.Values);
         var problems = new List<Finding>();
         using var hooks = _hooks.EnterScope();
         try
         {
-            _gate.Add(awaited);
             if (_lowering is null || changes.Replace)
             {
                 // A world of its own: ids from before do not carry over.
@@ -122,7 +120,7 @@ internal sealed partial class EbpfDatapath : IDatapath
                 ApplyInPlace(changes, endpoints, problems);
             }
 
-            _gate.RemoveAllBut(awaited);
+            _gate.RemoveAllBut(InterfaceGate.AwaitedBy(endpoints.Values, _lowering!.MayDeny));
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException or KeyNotFoundException or IOException or UnauthorizedAccessException)
         {
@@ -301,6 +299,7 @@ internal sealed partial class EbpfDatapath : IDatapath
                 lowering.Apply(changes);
             }
 
+            _gate.Add(InterfaceGate.AwaitedBy(endpoints.Values, lowering.MayDeny));
             var plans = PlanAll(endpoints, lowering, problems);
             var gone = _plans.Keys.Where(ifindex => !plans.ContainsKey(ifindex)).ToHashSet();
             Enforce(_generation!, plans, problems);
@@ -331,6 +330,7 @@ internal sealed partial class EbpfDatapath : IDatapath
         var (generation, lowering) = Build(world, capacities);
         try
         {
+            _gate.Add(InterfaceGate.AwaitedBy(endpoints.Values, lowering.MayDeny));
             var plans = PlanAll(endpoints, lowering, problems);
             ForgetReplaced(generation, plans);
             foreach (var plan in plans.Values)

@@ -177,26 +177,12 @@ internal sealed unsafe class EbpfGeneration : IDisposable
     {
         for (var i = 0; i < Pc.Counters; i++)
         {
-            var counter = Counter(i);
-            sums[i].Packets += counter.Packets;
-            sums[i].Bytes += counter.Bytes;
+            sums[i].Add(Counter(i));
         }
     }
 
     /// <summary>One counter, summed over processors.</summary>
-    public PcCounter Counter(int index)
-    {
-        Span<PcCounter> processors = new PcCounter[LibBpf.libbpf_num_possible_cpus()];
-        BpfMap.Get(_object.MapFd("pc_counters"), (uint)index, processors, "reading counters");
-        PcCounter sum = default;
-        foreach (ref readonly var counter in processors)
-        {
-            sum.Packets += counter.Packets;
-            sum.Bytes += counter.Bytes;
-        }
-
-        return sum;
-    }
+    public PcCounter Counter(int index) => BpfMap.Counter(_object.MapFd("pc_counters"), (uint)index);
 
     /// <summary>What a rule's number has decided, summed over processors.</summary>
     public PcRulePackets RuleCounter(uint number)

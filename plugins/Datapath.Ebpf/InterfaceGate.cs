@@ -24,13 +24,20 @@ internal sealed partial class InterfaceGate(ILogger logger) : IDisposable
     private bool _isRefused;
 
     /// <summary>What these endpoints wait for, by the name of the interface.</summary>
-    public static Dictionary<string, PcAwaited> AwaitedBy(IEnumerable<Endpoint> endpoints)
+    /// <param name="endpoints">The endpoints.</param>
+    /// <param name="mayDeny">Whether a rule set denies anything.</param>
+    public static Dictionary<string, PcAwaited> AwaitedBy(IEnumerable<Endpoint> endpoints, Predicate<RuleSetId> mayDeny)
     {
+        byte Closed(RuleSetId? rules, Direction direction) => rules is { } id && mayDeny(id) ? (byte)(direction + 1) : (byte)0;
+
         var awaited = new Dictionary<string, PcAwaited>();
-        foreach (var endpoint in endpoints.Where(endpoint => endpoint is { Link: null } and not { Ingress: null, Egress: null }))
+        foreach (var endpoint in endpoints.Where(endpoint => endpoint.Link is null))
         {
-            var ingress = endpoint.Ingress is null ? (byte)0 : (byte)(Direction.Ingress + 1);
-            var egress = endpoint.Egress is null ? (byte)0 : (byte)(Direction.Egress + 1);
+            var (ingress, egress) = (Closed(endpoint.Ingress, Direction.Ingress), Closed(endpoint.Egress, Direction.Egress));
+            if (ingress + egress == 0)
+            {
+                continue;
+            }
 
             // What comes in by an interface is what the workload behind it sends.
             var (into, from) = endpoint.Side == InterfaceSide.Peer ? (egress, ingress) : (ingress, egress);
@@ -56,7 +63,7 @@ internal sealed partial class InterfaceGate(ILogger logger) : IDisposable
         try
         {
             _programs ??= Load();
-            foreach (var (name, closed) in awaited.Where(one => !_awaited.TryGetValue(one.Key, out var known) || (known.In, known.Out) != (one.Value.In, one.Value.Out)))
+            foreach (var (name, closed) in awaited.Except(_awaited).ToList())
             {
                 BpfMap.Set(_programs.MapFd("pc_awaited"), KeyOf(name), closed, $"closing interface {name}");
                 _awaited[name] = closed;
@@ -104,16 +111,9 @@ internal sealed partial class InterfaceGate(ILogger logger) : IDisposable
             return;
         }
 
-        Span<PcCounter> processors = new PcCounter[LibBpf.libbpf_num_possible_cpus()];
         foreach (var direction in Enum.GetValues<Direction>())
         {
-            BpfMap.Get(_programs.MapFd("pc_held_back"), (uint)direction, processors, "reading counters");
-            ref var sum = ref sums[((int)direction * Pc.Reasons) + (int)PcReason.Closed];
-            foreach (ref readonly var counter in processors)
-            {
-                sum.Packets += counter.Packets;
-                sum.Bytes += counter.Bytes;
-            }
+            sums[((int)direction * Pc.Reasons) + (int)PcReason.Closed].Add(BpfMap.Counter(_programs.MapFd("pc_held_back"), (uint)direction));
         }
     }
 

@@ -3,6 +3,7 @@ using Portcullis.Host.Demo;
 using Portcullis.Net;
 using Portcullis.Resources;
 using Portcullis.Rules;
+using Portcullis.TestSupport;
 using static Portcullis.Datapath.Conformance.PolicedNode;
 
 namespace Portcullis.Datapath.Conformance;
@@ -115,17 +116,18 @@ public abstract partial class DatapathConformanceTests
 
     [Theory]
     [MemberData(nameof(Families))]
-    public async Task Interface_StillToCome_IsOpenWhereNoPolicyIsolates(IpFamily family)
+    public async Task Interface_StillToCome_IsOpenWherePolicyIsAbsentOrOnlyAudited(IpFamily family)
     {
         await using var node = CreateNode();
-        await using var mine = HttpResponder.Start(node.A.Network, 80);
         await using var http = HttpResponder.Start(node.B.Network, 80);
-        var endpoint = node.Endpoint(node.B) with { Link = null, AwaitedInterfaces = [node.B.HostInterface] };
+        await using var echo = UdpEcho.Start(node.A.Network, node.A.Address(family), 7);
+        var isolated = Isolated(1, Direction.Ingress);
+        var endpoint = node.Endpoint(node.B, ingress: 1) with { Link = null, AwaitedInterfaces = [node.B.HostInterface] };
 
-        await node.ReplaceAsync([Isolated(1, Direction.Ingress)], [], endpoint);
+        await node.ReplaceAsync([isolated with { Tiers = [], Audit = isolated.Tiers }], [], endpoint);
 
         Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.A, node.B, family, 80));
-        Assert.Equal(ProbeOutcome.Allowed, await TcpAsync(node.B, node.A, family, 80));
+        Assert.Equal(ProbeOutcome.Allowed, await UdpAsync(node.B, node.A, family, 7));
     }
 
     [Theory]

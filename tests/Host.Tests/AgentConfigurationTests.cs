@@ -110,11 +110,17 @@ public sealed class AgentConfigurationTests : IDisposable
         const string text = "source: { plugin: file, file: { paths: [/a, \"b\"] } }\ndatapath: { plugin: ebpf }\nnode:\n  addresses:\n    - 10.0.0.1\n  name: 'n'\n# end\n";
         for (var position = 0; position < text.Length; position++)
         {
-            Load(Write(text.Remove(position, 1)), []);
+            AssertErrorsNameTheFile(text.Remove(position, 1));
             foreach (var added in "[]{}:,-'\"#&*!|>%@\t\n")
             {
-                Load(Write(text.Insert(position, $"{added}")), []);
+                AssertErrorsNameTheFile(text.Insert(position, $"{added}"));
             }
+        }
+
+        void AssertErrorsNameTheFile(string changed)
+        {
+            var file = Write(changed);
+            Assert.All(Load(file, []).Errors([]), error => Assert.StartsWith(file, error, StringComparison.Ordinal));
         }
     }
 

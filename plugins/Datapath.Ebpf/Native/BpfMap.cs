@@ -62,6 +62,20 @@ internal static unsafe class BpfMap
         }
     }
 
+    /// <summary>A counter, summed over processors.</summary>
+    public static PcCounter Counter(int fd, uint index)
+    {
+        Span<PcCounter> processors = new PcCounter[LibBpf.libbpf_num_possible_cpus()];
+        Get(fd, index, processors, "reading counters");
+        PcCounter sum = default;
+        foreach (ref readonly var counter in processors)
+        {
+            sum.Add(counter);
+        }
+
+        return sum;
+    }
+
     /// <summary>Reads the values of all processors into <paramref name="values"/>, or the one value of a plain map.</summary>
     public static void Get<TKey, TValue>(int fd, TKey key, Span<TValue> values, string what)
         where TKey : unmanaged

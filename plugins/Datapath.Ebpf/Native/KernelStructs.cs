@@ -109,6 +109,12 @@ internal struct PcCounter
 {
     public ulong Packets;
     public ulong Bytes;
+
+    public void Add(in PcCounter other)
+    {
+        Packets += other.Packets;
+        Bytes += other.Bytes;
+    }
 }
 
 /// <summary>Mirror of struct pc_interface_name.</summary>
@@ -120,7 +126,7 @@ internal struct PcInterfaceName
 
 /// <summary>Mirror of struct pc_awaited.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal struct PcAwaited
+internal record struct PcAwaited
 {
     public byte In;
     public byte Out;

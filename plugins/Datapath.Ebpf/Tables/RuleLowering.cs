@@ -153,6 +153,9 @@ internal sealed class RuleLowering
     /// <exception cref="KeyNotFoundException">There is no such rule set.</exception>
     public uint RowReferenceOf(RuleSetId id) => _rows.RowOf(id) | (_rows.IsOpen(id) ? Pc.RowOpen : 0);
 
+    /// <summary>Whether a rule set denies anything, or has to deny everything for want of a row. One that is only audited does not.</summary>
+    public bool MayDeny(RuleSetId id) => !Fits(id) || !_rows.IsOpen(id);
+
     /// <summary>Table entries whose addresses are denied by every rule set, for want of a class. They get one once enough others are gone.</summary>
     public int UnfitAddresses => _classes.Unfit;
 

@@ -19,27 +19,18 @@ internal static class VpcInterfaceNames
     /// <param name="index">0 for its first interface; further ones count from 1.</param>
     public static string NameOf(NamespacedName pod, int index = 0) => Prefixes[0] + HashOf(pod, index);
 
-    /// <summary>The names that a pod's first interface may have.</summary>
-    public static IEnumerable<string> NamesOf(NamespacedName pod)
+    /// <summary>The names that a pod's interface may have.</summary>
+    /// <param name="pod">The pod.</param>
+    /// <param name="index">0 for its first interface; further ones count from 1.</param>
+    public static IEnumerable<string> NamesOf(NamespacedName pod, int index = 0)
     {
-        var hash = HashOf(pod, index: 0);
+        var hash = HashOf(pod, index);
         return Prefixes.Select(prefix => prefix + hash);
     }
 
     /// <summary>A pod's interface; null when there is none of that name.</summary>
-    public static Link? Find(NamespacedName pod, int index, LinkTable table)
-    {
-        var hash = HashOf(pod, index);
-        foreach (var prefix in Prefixes)
-        {
-            if (table.Find(prefix + hash) is { } link)
-            {
-                return link;
-            }
-        }
-
-        return null;
-    }
+    public static Link? Find(NamespacedName pod, int index, LinkTable table) =>
+        NamesOf(pod, index).Select(table.Find).FirstOrDefault(link => link is not null);
 
     private static string HashOf(NamespacedName pod, int index)
     {
